@@ -1,0 +1,155 @@
+package mount
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/stage"
+)
+
+// A Builder turns Ops into the system calls of a stage.
+//
+// With the mount API of Linux 5.2, 5.12 (NewAPI) there are two halves. First everything that comes from the
+// host is picked up as detached mounts, by descriptor, while the host's tree is still /. Then, with the Pivot
+// op, that tree is let go; and only then the root is built from the descriptors. While a path inside the new
+// root is walked there is no old root to reach, by whatever link (CVE-2026-87766).
+//
+// With mount(2) alone (Classic) a mount can only come from a tree that is still attached, so Pivot is the last
+// op. Every path in the new root is then resolved from a handle of the root by openat2(2), which refuses links.
+type Builder interface {
+	// Gather adds the calls that must be made while the host's tree is /.
+	Gather(list *stage.List, ops []Op)
+	// Build adds the calls that make the root.
+	Build(list *stage.List, ops []Op)
+}
+
+// Fixed descriptors. Their numbers must be known when the Script is laid out, because they are part of strings
+// such as "lowerdir=/proc/self/fd/200". They are far above what the supervisor has open.
+const (
+	fdRoot   = 190 // the new root, with Classic
+	fdSource = 191 // Classic: what is bound
+	fdTarget = 192 // Classic: where to
+	fdFuse   = 193
+	fdLayers = 200 // and up
+)
+
+func procFD(n int) string { return fmt.Sprintf("/proc/self/fd/%d", n) }
+
+// Resolution of every path. No link is followed: Compile resolved them all, so one that is met now was put
+// there since, by somebody who means no good.
+const resolve = unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
+
+// how makes struct open_how.
+func how(flags int, resolve uint64) unsafe.Pointer {
+	return unsafe.Pointer(&unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve})
+}
+
+const sizeofHow = int(unsafe.Sizeof(unix.OpenHow{}))
+
+// open adds opening path as a handle. Not with O_NOFOLLOW: together with O_PATH that would hand out a link that is
+// the last component, where without it RESOLVE_NO_SYMLINKS refuses (openat2(2)).
+func open(l *stage.List, op int, dir any, p string, flags int, extra uint64) stage.Slot {
+	fd := stage.NewSlot()
+	l.Call(op, unix.SYS_OPENAT2, dir, p, how(unix.O_PATH|flags, resolve|extra), sizeofHow).Into(fd)
+	return fd
+}
+
+func closeFD(l *stage.List, op int, fd any) { l.Call(op, unix.SYS_CLOSE, fd) }
+
+// attributes turns fstab words into MOUNT_ATTR_* and into MS_*, and returns the words that are neither: the
+// file system's own.
+func attributes(words []string) (attr uint64, ms uintptr, own []string) {
+	for _, w := range words {
+		switch w {
+		case "ro":
+			attr, ms = attr|unix.MOUNT_ATTR_RDONLY, ms|unix.MS_RDONLY
+		case "nosuid":
+			attr, ms = attr|unix.MOUNT_ATTR_NOSUID, ms|unix.MS_NOSUID
+		case "nodev":
+			attr, ms = attr|unix.MOUNT_ATTR_NODEV, ms|unix.MS_NODEV
+		case "noexec":
+			attr, ms = attr|unix.MOUNT_ATTR_NOEXEC, ms|unix.MS_NOEXEC
+		case "rw":
+		default:
+			own = append(own, w)
+		}
+	}
+	return attr, ms, own
+}
+
+// parent adds opening the directory that holds target, in the new root seen from dir.
+func parent(l *stage.List, op int, dir any, target string, extra uint64) (fd stage.Slot, base string) {
+	d, base := path.Split(path.Clean(target))
+	return open(l, op, dir, d, unix.O_DIRECTORY, extra), base
+}
+
+// make adds mkdir (with all parents), file and symlink: the ops that leave something in the new root itself.
+func makeEntry(l *stage.List, i int, op Op, dir any, extra uint64) {
+	switch op.Do {
+	case Mkdir:
+		at := "/"
+		for _, name := range strings.Split(strings.Trim(op.Target, "/"), "/") {
+			fd := open(l, i, dir, at, unix.O_DIRECTORY, extra)
+			l.Call(i, unix.SYS_MKDIRAT, fd, name, 0o755).Tolerate(unix.EEXIST)
+			closeFD(l, i, fd)
+			at = path.Join(at, name)
+		}
+	case File:
+		fd, base := parent(l, i, dir, op.Target, extra)
+		l.Call(i, unix.SYS_MKNODAT, fd, base, unix.S_IFREG|0o444, 0).Tolerate(unix.EEXIST)
+		closeFD(l, i, fd)
+	case Symlink:
+		fd, base := parent(l, i, dir, op.Target, extra)
+		l.Call(i, unix.SYS_SYMLINKAT, op.Source, fd, base)
+		closeFD(l, i, fd)
+	}
+}
+
+// layers adds opening the layers of an overlay at fixed descriptors from first on, and returns the overlay's
+// options. Never is a path part of an option string, where colons, commas, backslashes and lengths over 255
+// bytes break it, and where mountinfo would show it inside.
+func layers(l *stage.List, i int, v *Layers, first int) []string {
+	n := first
+	at := func(p string) string {
+		fd := open(l, i, unix.AT_FDCWD, p, unix.O_DIRECTORY, 0)
+		l.Call(i, unix.SYS_DUP3, fd, n, unix.O_CLOEXEC)
+		closeFD(l, i, fd)
+		n++
+		return procFD(n - 1)
+	}
+	var lower []string
+	for _, p := range v.Lower {
+		lower = append(lower, at(p))
+	}
+	options := []string{"lowerdir=" + strings.Join(lower, ":"), "upperdir=" + at(v.Upper), "workdir=" + at(v.Work),
+		// Without userxattr the mount succeeds in a user namespace, but removing a directory of the lower
+		// layer fails with EIO. Kernels that do not know it (before 5.11) refuse.
+		"userxattr"}
+	if v.Volatile {
+		options = append(options, "volatile")
+	}
+	return options
+}
+
+func closeLayers(l *stage.List, i int, v *Layers, first int) {
+	l.Call(i, unix.SYS_CLOSE_RANGE, first, first+len(v.Lower)+1, 0)
+}
+
+// fuseOptions are those of a fuse mount whose /dev/fuse is open at fdFuse.
+func fuseOptions(op Op) []string {
+	return append([]string{fmt.Sprintf("fd=%d", fdFuse), "rootmode=40000"}, op.Options...)
+}
+
+// handFuse adds opening /dev/fuse, inside the user namespace as the kernel asks (fuse_fill_super compares the
+// opener's with the mount's), and sending it to the supervisor.
+func handFuse(l *stage.List, i int) {
+	p := stage.NewParcel(stage.DescriptorFuse)
+	l.Call(i, unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0).Into(p.Slot())
+	l.Call(i, unix.SYS_DUP3, p.Slot(), fdFuse, unix.O_CLOEXEC)
+	l.Hand(i, p)
+	closeFD(l, i, p.Slot())
+}

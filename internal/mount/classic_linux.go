@@ -1,0 +1,157 @@
+package mount
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/stage"
+)
+
+// Classic builds with mount(2): for kernels before 5.12, and where an outer sandbox refuses the newer calls.
+//
+// mount(2) takes paths. They are all /proc/self/fd/N, of handles that openat2(2) resolved.
+type Classic struct {
+	// Below lists the mounts of the host that lie at or below a path, outermost first: a recursive bind
+	// takes them along, and mount(2) makes only one mount read-only at a time.
+	Below func(path string) []Submount
+
+	held []stage.Slot
+}
+
+// A Submount is a mount of the host. Flags are MS_*: those that it has must be given again when it is remounted
+// in a user namespace, where they are locked (mount_namespaces(7)).
+type Submount struct {
+	Path  string
+	Flags uintptr
+}
+
+// base is where the new root is put together. It must exist, be no link that anybody could have made, and never be
+// bound itself: the bind would take the new root along. What it hides is found through handles that were opened
+// before.
+const base = "/dev"
+
+// Gather implements Builder.
+func (b *Classic) Gather(l *stage.List, ops []Op) {
+	b.held = make([]stage.Slot, len(ops))
+	l.Call(0, unix.SYS_MOUNT, nil, "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil)
+	first := fdLayers
+	for i, op := range ops {
+		switch op.Do {
+		case BindTo:
+			b.held[i] = open(l, i, unix.AT_FDCWD, op.Source, 0, 0)
+		case Mask:
+			if op.Type != "dir" {
+				b.held[i] = open(l, i, unix.AT_FDCWD, "/dev/null", 0, 0)
+			}
+		case Overlay:
+			layers(l, i, op.Layers, first)
+			first += 16
+		case Mount:
+			if op.Type == "fuse" {
+				handFuse(l, i)
+			}
+		}
+	}
+}
+
+// Build implements Builder.
+func (b *Classic) Build(l *stage.List, ops []Op) {
+	first := fdLayers
+	for i, op := range ops {
+		switch op.Do {
+		case Mkdir, File, Symlink:
+			makeEntry(l, i, op, fdRoot, unix.RESOLVE_IN_ROOT)
+		case BindTo:
+			b.bind(l, i, b.held[i], op)
+		case Protect, Pin:
+			self := open(l, i, fdRoot, op.Target, 0, unix.RESOLVE_IN_ROOT)
+			bound := op
+			if op.Do == Protect {
+				bound = op.With("ro")
+			}
+			b.bind(l, i, self, bound)
+		case Mount:
+			own := op.Options
+			if op.Type == "fuse" {
+				own = fuseOptions(op)
+			}
+			b.mount(l, i, op.Type, op.Target, own)
+		case Overlay:
+			_, ms, _ := attributes(op.Options)
+			options := layers(new(stage.List), i, op.Layers, first)
+			b.mountAt(l, i, "overlay", op.Target, ms, strings.Join(options, ","))
+			closeLayers(l, i, op.Layers, first)
+			first += 16
+		case Mask:
+			const ms = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+			if op.Type == "dir" {
+				b.mountAt(l, i, "tmpfs", op.Target, ms, "mode=555,size=4k,nr_inodes=1")
+				continue
+			}
+			b.bind(l, i, b.held[i], Op{Target: op.Target, Source: "/dev/null", Options: []string{"ro", "nosuid", "nodev", "noexec"}})
+		case Seal:
+			b.remount(l, i, op.Target, unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV)
+		case Pivot:
+			l.Call(i, unix.SYS_FCHDIR, fdRoot)
+			l.Call(i, unix.SYS_PIVOT_ROOT, ".", ".")
+			l.Call(i, unix.SYS_UMOUNT2, ".", unix.MNT_DETACH)
+			l.Call(i, unix.SYS_CHDIR, "/")
+		}
+	}
+}
+
+// mount adds mounting a new file system.
+func (b *Classic) mount(l *stage.List, i int, fstype, target string, options []string) {
+	_, ms, own := attributes(options)
+	b.mountAt(l, i, fstype, target, ms, strings.Join(own, ","))
+}
+
+func (b *Classic) mountAt(l *stage.List, i int, fstype, target string, ms uintptr, data string) {
+	if target == "/" {
+		l.Call(i, unix.SYS_MOUNT, fstype, base, fstype, ms, data)
+		root := open(l, i, unix.AT_FDCWD, base, unix.O_DIRECTORY, 0)
+		l.Call(i, unix.SYS_DUP3, root, fdRoot, unix.O_CLOEXEC)
+		closeFD(l, i, root)
+		return
+	}
+	b.target(l, i, target)
+	l.Call(i, unix.SYS_MOUNT, fstype, procFD(fdTarget), fstype, ms, data)
+}
+
+// target adds opening target at fdTarget.
+func (b *Classic) target(l *stage.List, i int, target string) {
+	fd := open(l, i, fdRoot, path.Clean(target), 0, unix.RESOLVE_IN_ROOT)
+	l.Call(i, unix.SYS_DUP3, fd, fdTarget, unix.O_CLOEXEC)
+	closeFD(l, i, fd)
+}
+
+// bind adds binding what source is at the op's target, with its options on every mount that comes along.
+func (b *Classic) bind(l *stage.List, i int, source stage.Slot, op Op) {
+	l.Call(i, unix.SYS_DUP3, source, fdSource, unix.O_CLOEXEC)
+	closeFD(l, i, source)
+	b.target(l, i, op.Target)
+	l.Call(i, unix.SYS_MOUNT, procFD(fdSource), procFD(fdTarget), nil, unix.MS_BIND|unix.MS_REC, nil)
+	_, ms, _ := attributes(op.Options)
+	if ms == 0 {
+		return
+	}
+	from := op.Source
+	if from == "" { // protect: it stands on a file system that we mounted
+		b.remount(l, i, op.Target, ms|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC)
+		return
+	}
+	for _, sub := range b.Below(from) {
+		target := op.Target
+		if sub.Path != from && strings.HasPrefix(sub.Path, strings.TrimSuffix(from, "/")+"/") {
+			target = path.Join(op.Target, strings.TrimPrefix(sub.Path, from))
+		}
+		b.remount(l, i, target, ms|sub.Flags)
+	}
+}
+
+func (b *Classic) remount(l *stage.List, i int, target string, ms uintptr) {
+	b.target(l, i, target)
+	l.Call(i, unix.SYS_MOUNT, nil, procFD(fdTarget), nil, unix.MS_REMOUNT|unix.MS_BIND|ms, nil)
+}

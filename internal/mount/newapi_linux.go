@@ -1,0 +1,141 @@
+package mount
+
+import (
+	"path"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/stage"
+)
+
+// NewAPI builds with open_tree, fsopen and move_mount (Linux 5.2) and mount_setattr (5.12).
+type NewAPI struct {
+	held []stage.Slot // for each op, its detached mount
+}
+
+// Gather implements Builder.
+func (b *NewAPI) Gather(l *stage.List, ops []Op) {
+	b.held = make([]stage.Slot, len(ops))
+	// The new mount namespace is a slave of the host's: what is mounted there from now on would appear here.
+	l.Call(0, unix.SYS_MOUNT, nil, "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil)
+	first := fdLayers
+	for i, op := range ops {
+		switch op.Do {
+		case BindTo:
+			// The path is looked up here, in the child's own mount namespace: open_tree(2) refuses a
+			// descriptor of the parent's.
+			fd := open(l, i, unix.AT_FDCWD, op.Source, 0, 0)
+			b.held[i] = cloneTree(l, i, fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+			closeFD(l, i, fd)
+			attr, _, _ := attributes(op.Options)
+			setAttr(l, i, b.held[i], "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr)
+		case Mount:
+			if op.Type == "fuse" {
+				handFuse(l, i)
+				attr, _, own := attributes(fuseOptions(op))
+				b.held[i] = newFS(l, i, op.Type, attr, own)
+				continue
+			}
+			// proc, too, must be made while the host's /proc is in sight: the kernel gives a new one only
+			// to who can see an old one that nothing covers (mount_too_revealing).
+			attr, _, own := attributes(op.Options)
+			b.held[i] = newFS(l, i, op.Type, attr, own)
+		case Overlay:
+			attr, _, _ := attributes(op.Options)
+			b.held[i] = newFS(l, i, "overlay", attr, layers(l, i, op.Layers, first))
+			closeLayers(l, i, op.Layers, first)
+			first += 16
+		case Mask:
+			b.held[i] = b.nothing(l, i, op)
+		}
+	}
+}
+
+// nothing is what a Mask covers its target with.
+func (b *NewAPI) nothing(l *stage.List, i int, op Op) stage.Slot {
+	const attr = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	if op.Type == "dir" {
+		return newFS(l, i, "tmpfs", attr, []string{"mode=555", "size=4k", "nr_inodes=1"})
+	}
+	t := cloneTree(l, i, unix.AT_FDCWD, "/dev/null", 0)
+	setAttr(l, i, t, "", unix.AT_EMPTY_PATH, attr)
+	return t
+}
+
+// Build implements Builder.
+func (b *NewAPI) Build(l *stage.List, ops []Op) {
+	for i, op := range ops {
+		switch op.Do {
+		case Mkdir, File, Symlink:
+			makeEntry(l, i, op, unix.AT_FDCWD, 0)
+		case BindTo, Mask, Overlay, Mount:
+			if op.Target == "/" {
+				// On top of the host's root, where it is out of the way of what is still to be found;
+				// Pivot makes it the root.
+				l.Call(i, unix.SYS_MOVE_MOUNT, b.held[i], "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
+				l.Call(i, unix.SYS_FCHDIR, b.held[i])
+				closeFD(l, i, b.held[i])
+				continue
+			}
+			b.attach(l, i, b.held[i], op.Target)
+		case Protect, Pin:
+			fd := open(l, i, unix.AT_FDCWD, op.Target, 0, 0)
+			t := cloneTree(l, i, fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+			closeFD(l, i, fd)
+			if op.Do == Protect {
+				attr, _, _ := attributes(op.Options)
+				setAttr(l, i, t, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr|unix.MOUNT_ATTR_RDONLY)
+			}
+			b.attach(l, i, t, op.Target)
+		case Seal:
+			setAttr(l, i, unix.AT_FDCWD, op.Target, 0, unix.MOUNT_ATTR_RDONLY)
+		case Pivot:
+			// pivot_root(".", ".") stacks the old root on the new one, from where it is let go
+			// (pivot_root(2), NOTES).
+			l.Call(i, unix.SYS_PIVOT_ROOT, ".", ".")
+			l.Call(i, unix.SYS_UMOUNT2, ".", unix.MNT_DETACH)
+			l.Call(i, unix.SYS_CHDIR, "/")
+		}
+	}
+}
+
+// attach adds moving the detached mount to target.
+func (b *NewAPI) attach(l *stage.List, i int, held stage.Slot, target string) {
+	fd := open(l, i, unix.AT_FDCWD, path.Clean(target), 0, 0)
+	l.Call(i, unix.SYS_MOVE_MOUNT, held, "", fd, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+	closeFD(l, i, fd)
+	closeFD(l, i, held)
+}
+
+func cloneTree(l *stage.List, i int, dir any, p string, flags int) stage.Slot {
+	t := stage.NewSlot()
+	l.Call(i, unix.SYS_OPEN_TREE, dir, p, flags|unix.OPEN_TREE_CLONE|unix.O_CLOEXEC).Into(t)
+	return t
+}
+
+func setAttr(l *stage.List, i int, dir any, p string, flags int, attr uint64) {
+	if attr == 0 {
+		return
+	}
+	a := &unix.MountAttr{Attr_set: attr}
+	l.Call(i, unix.SYS_MOUNT_SETATTR, dir, p, flags, unsafe.Pointer(a), int(unsafe.Sizeof(*a)))
+}
+
+// newFS adds making a detached mount of a new file system.
+func newFS(l *stage.List, i int, fstype string, attr uint64, own []string) stage.Slot {
+	fs, m := stage.NewSlot(), stage.NewSlot()
+	l.Call(i, unix.SYS_FSOPEN, fstype, unix.FSOPEN_CLOEXEC).Into(fs)
+	for _, o := range own {
+		if key, value, ok := strings.Cut(o, "="); ok {
+			l.Call(i, unix.SYS_FSCONFIG, fs, unix.FSCONFIG_SET_STRING, key, value, 0)
+		} else {
+			l.Call(i, unix.SYS_FSCONFIG, fs, unix.FSCONFIG_SET_FLAG, key, nil, 0)
+		}
+	}
+	l.Call(i, unix.SYS_FSCONFIG, fs, unix.FSCONFIG_CMD_CREATE, nil, nil, 0)
+	l.Call(i, unix.SYS_FSMOUNT, fs, unix.FSMOUNT_CLOEXEC, attr).Into(m)
+	closeFD(l, i, fs)
+	return m
+}

@@ -1,0 +1,149 @@
+package stage
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Go keeps these three for gVisor and others ("hall of shame" in runtime/proc.go): they block signals around a
+// fork, and in the child put their handlers back to the default.
+
+//go:linkname runtime_BeforeFork syscall.runtime_BeforeFork
+func runtime_BeforeFork()
+
+//go:linkname runtime_AfterFork syscall.runtime_AfterFork
+func runtime_AfterFork()
+
+//go:linkname runtime_AfterForkInChild syscall.runtime_AfterForkInChild
+func runtime_AfterForkInChild()
+
+// fork clones the stage, which performs s and never returns. In the parent it returns the child's pid.
+//
+// It is one function on purpose. The child runs on a copy of this goroutine's stack, in which the prologue made
+// sure of room for this frame; everything it calls is nosplit. It must not allocate, take a lock, or write a
+// pointer into the heap (the garbage collector may have been at work when the world was copied).
+//
+// A plain clone, without CLONE_VM: a vfork-style one would let the child clobber the stack that the parent
+// returns onto.
+//
+//go:noinline
+//go:norace
+//go:nocheckptr
+func (s *Script) fork() (pid uintptr, err syscall.Errno) {
+	m := &s.memory
+	runtime_BeforeFork()
+	pid, _, err = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&m.clone)), unsafe.Sizeof(m.clone), 0, 0, 0, 0)
+	if err == unix.ENOSYS {
+		// An outer seccomp filter, as Docker's, cannot look into clone3's arguments and says ENOSYS.
+		// CLONE_PIDFD stores into the parent's tid.
+		pid, _, err = syscall.RawSyscall6(unix.SYS_CLONE, s.flags|unix.CLONE_PIDFD|uintptr(unix.SIGCHLD), 0,
+			uintptr(unsafe.Pointer(&m.pidfd)), 0, 0, 0)
+	}
+	if err != 0 || pid != 0 {
+		runtime_AfterFork()
+		return pid, err
+	}
+
+	// The child, pid 1 of the new namespaces.
+	runtime_AfterForkInChild()
+	for i := range s.Setup.calls {
+		if e := perform(&s.Setup.calls[i]); e != 0 {
+			s.fail(s.Setup.calls[i].op, e)
+		}
+	}
+
+	var program uintptr
+	if !s.Direct {
+		var e syscall.Errno
+		program, _, e = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		if e != 0 {
+			s.fail(OpFork, e)
+		}
+	}
+	if program == 0 {
+		for i := range s.Program.calls {
+			if e := perform(&s.Program.calls[i]); e != 0 {
+				s.fail(s.Program.calls[i].op, e)
+			}
+		}
+		// As execvp(3): a name that is there but may not be executed is only the answer where no later
+		// directory of PATH has a better one.
+		last := unix.ENOENT
+		for _, path := range s.exec {
+			_, _, e := syscall.RawSyscall6(unix.SYS_EXECVE, path, uintptr(unsafe.Pointer(unsafe.SliceData(s.argv))),
+				uintptr(unsafe.Pointer(unsafe.SliceData(s.envv))), 0, 0, 0)
+			if e == unix.ENOENT || e == unix.ENOTDIR {
+				continue
+			}
+			last = e
+			if e != unix.EACCES {
+				break
+			}
+		}
+		s.fail(OpExec, last)
+	}
+	s.init(program)
+	return 0, 0 // not reached
+}
+
+// perform makes one call. It returns the errno where that is not tolerated.
+//
+//go:nosplit
+//go:norace
+func perform(c *call) syscall.Errno {
+	a := c.arg
+	for i := range c.from {
+		if c.from[i] != nil {
+			a[i] = uintptr(*c.from[i])
+		}
+	}
+	for {
+		r, _, e := syscall.RawSyscall6(c.nr, a[0], a[1], a[2], a[3], a[4], a[5])
+		if e == unix.EINTR {
+			continue
+		}
+		if e == 0 && c.full && r == 0 {
+			e = unix.EPIPE // the supervisor is gone
+		}
+		if e == 0 {
+			if c.into != nil {
+				*c.into = int32(r)
+			}
+			return 0
+		}
+		for i := range c.ok {
+			if c.ok[i] == e {
+				return 0
+			}
+		}
+		return e
+	}
+}
+
+// fail tells the supervisor what could not be done, and ends this process.
+//
+//go:nosplit
+//go:norace
+func (s *Script) fail(op int32, e syscall.Errno) {
+	m := &s.memory
+	m.out[0], m.out[1], m.out[2], m.out[3] = MsgFailed, op, int32(e), 0
+	s.send()
+	exit(125)
+}
+
+//go:nosplit
+//go:norace
+func (s *Script) send() {
+	syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(*s.ctl.v), uintptr(unsafe.Pointer(&s.memory.out)),
+		unsafe.Sizeof(s.memory.out), unix.MSG_NOSIGNAL, 0, 0)
+}
+
+//go:nosplit
+//go:norace
+func exit(code uintptr) {
+	for {
+		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, code, 0, 0, 0, 0, 0)
+	}
+}

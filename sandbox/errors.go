@@ -1,0 +1,19 @@
+package sandbox
+
+// A SpecError says that the wish makes no sense: two settings contradict each other, or a path that was
+// asked for cannot be had. From says where it was written.
+type SpecError struct {
+	From Origin
+	Msg  string // "cannot …"
+	Hint string // what to try; may be empty
+}
+
+func (e *SpecError) Error() string { return e.From.String() + ": " + e.Msg }
+
+// An UnsupportedError says that this machine cannot do what was asked.
+type UnsupportedError struct {
+	Msg  string // "cannot …"
+	Hint string // what is missing and the line that mends it
+}
+
+func (e *UnsupportedError) Error() string { return e.Msg }

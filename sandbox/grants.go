@@ -1,0 +1,136 @@
+package sandbox
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"cove/internal/mount"
+)
+
+// show lets a path of the host be seen where it is, with the links that lead to it. What does not exist is
+// passed over.
+func (c *compiler) show(p string, access Access, from, why string) {
+	f := c.host.Files(p)
+	for _, l := range f.Links {
+		c.links = append(c.links, mount.Link(l.Text, l.Path).By(from))
+	}
+	if f.Kind == Missing {
+		return
+	}
+	c.placeBind(bindFor(f.Real, f.Real, access).By(from).Because(why), f, regionOf(access))
+}
+
+func bindFor(source, target string, access Access) mount.Op {
+	op := mount.Bind(source, target).With("nosuid", "nodev")
+	if access == ReadOnly {
+		op.Options = readOnlyBind
+	}
+	return op
+}
+
+func regionOf(access Access) region {
+	if access == ReadOnly {
+		return regionReadOnly
+	}
+	return regionWritable
+}
+
+// grants are the paths that the user lets in.
+func (c *compiler) grants() error {
+	for _, g := range c.spec.Grants {
+		p := c.expand(g.Source)
+		f := c.host.Files(p)
+		switch {
+		case f.Kind == Missing && g.Optional:
+			continue
+		case f.Kind == Missing:
+			return &SpecError{g.From, fmt.Sprintf("cannot grant %s: no such file or directory", g.Source), "make it first, or say it is optional in a profile: {path = …, optional = true}"}
+		case f.Kind == Device:
+			return &SpecError{g.From, fmt.Sprintf("cannot grant %s: it is a device", g.Source), "devices are let in by [devices] allow"}
+		case f.Real == "/" || below("/proc", f.Real) || below(f.Real, "/proc") || below(f.Real, "/dev"):
+			return &SpecError{g.From, fmt.Sprintf("cannot grant %s", g.Source), "name the directories that the program needs"}
+		}
+		for _, own := range []string{c.host.Data, c.host.Config, c.host.Runtime} {
+			if own != "" && below(f.Real, c.host.Files(own).Real) {
+				return &SpecError{g.From, fmt.Sprintf("cannot grant %s: cove keeps its own state there", g.Source), ""}
+			}
+		}
+		if g.Access == ReadWrite && c.real != "" && below(c.real, f.Real) && g.Target == "" {
+			return &SpecError{g.From, fmt.Sprintf("cannot grant %s for writing: your home is in it", g.Source), "use --home share if the program shall work in your real home"}
+		}
+		if g.Target == "" {
+			// At its real path; links on the way there lead to it.
+			for _, l := range f.Links {
+				c.links = append(c.links, mount.Link(l.Text, l.Path).By(g.From.String()))
+			}
+			c.placeBind(bindFor(f.Real, f.Real, g.Access).By(g.From.String()).Because(whyGrant(g.Access)), f, regionOf(g.Access))
+			continue
+		}
+		target := c.expand(g.Target)
+		if target == "/" {
+			return &SpecError{g.From, "cannot grant anything as /", "use --root DIR"}
+		}
+		c.placeBind(bindFor(f.Real, target, g.Access).By(g.From.String()).Because(whyGrant(g.Access)), f, regionOf(g.Access))
+	}
+	return nil
+}
+
+func whyGrant(a Access) string {
+	if a == ReadWrite {
+		return "writes go through to the real files"
+	}
+	return ""
+}
+
+// masks are the paths that the user hides.
+func (c *compiler) masks() error {
+	for _, m := range c.spec.Masks {
+		f := c.host.Files(c.expand(m.Path))
+		if f.Real == c.real || f.Real == "/" {
+			return &SpecError{m.From, fmt.Sprintf("cannot hide %s", m.Path), "use --home none or --home tmpfs"}
+		}
+		c.hide(f, m.From.String(), "")
+	}
+	return nil
+}
+
+// hide makes the path of f absent, or where that cannot be, empty.
+//
+// In a copy-on-write home it is a whiteout in the layer before the home: really absent, and what the program makes
+// there lands in the box. Elsewhere it is covered by an empty directory or file, if it is in sight at all.
+func (c *compiler) hide(f File, from, why string) {
+	c.hidden = append(c.hidden, f.Real)
+	op := mount.Op{Do: mount.Mask, Target: f.Real, Type: typeFile, From: from, Why: why}
+	if f.Kind == Directory {
+		op.Type = typeDir
+	}
+	c.places = append(c.places, place{op: op, region: regionMask, missing: f.Kind == Missing})
+}
+
+// ownState hides what cove keeps: profiles that a program could rewrite, boxes of other programs. They are hidden
+// also where they do not exist yet, for a program could make them (firejail #7154).
+func (c *compiler) ownState() error {
+	seen := []string{}
+	for _, dir := range []string{c.host.Config, c.host.Data, c.host.Runtime} {
+		if dir == "" || slices.Contains(seen, dir) {
+			continue
+		}
+		seen = append(seen, dir)
+		f := c.host.Files(dir)
+		f.Kind = Directory // launch makes it where a mask needs it to be there
+		c.hide(f, "cove", "cove's own state stays outside")
+		c.places[len(c.places)-1].own = true
+	}
+	return nil
+}
+
+// pins are the directories between a writable grant and cove's own state in it. Each is made a mount point, so
+// that the program cannot move it away and put another in its place: rename(2) of a mount point is EBUSY.
+func pins(root, dir string) (between []string) {
+	for d := path.Dir(dir); d != root && below(d, root); d = path.Dir(d) {
+		between = append(between, d)
+	}
+	slices.Reverse(between)
+	return between
+}

@@ -1,0 +1,11 @@
+// Package launch carries a sandbox.Plan out: it finds the facts, makes the box, forks the stage, stands by while
+// the program runs, and reports what happened.
+//
+//	dirs, err := launch.FindDirs(os.Getenv, home)
+//	host, err := launch.Probe(dirs, spec)
+//	report, err := launch.Run(spec, host, launch.Options{Dirs: dirs, Stdin: os.Stdin, …})
+//
+// The goroutine that calls Run must be locked to the main thread: the sandbox dies with the thread that forked it.
+//
+// Limits: one sandbox at a time in a process.
+package launch

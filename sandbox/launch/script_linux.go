@@ -1,0 +1,307 @@
+package launch
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/mount"
+	"cove/internal/seccomp"
+	"cove/internal/stage"
+	"cove/internal/sys/early"
+	"cove/sandbox"
+	"cove/userns"
+)
+
+// Steps of a Script that are no mount.Op. A failure names its step.
+const (
+	stepMap = 1000 + iota
+	stepFuse
+	stepHostname
+	stepLoopback
+	stepTerminal
+	stepRights
+	stepLimits
+	stepWorkdir
+	stepSeccomp
+)
+
+var stepNames = map[int32]string{
+	stage.OpTalk: "speak with its supervisor",
+	stage.OpFork: "fork the program",
+	stepMap:      "map user and group ids",
+	stepFuse:     "hand /dev/fuse over",
+	stepHostname: "set the host name",
+	stepLoopback: "bring up the loopback interface",
+	stepTerminal: "make a terminal",
+	stepRights:   "give up capabilities",
+	stepLimits:   "set resource limits",
+	stepWorkdir:  "enter the working directory",
+	stepSeccomp:  "install the seccomp filter",
+}
+
+var cloneFlags = map[string]uintptr{
+	"user": unix.CLONE_NEWUSER, "mnt": unix.CLONE_NEWNS, "pid": unix.CLONE_NEWPID, "ipc": unix.CLONE_NEWIPC,
+	"uts": unix.CLONE_NEWUTS, "cgroup": unix.CLONE_NEWCGROUP, "net": unix.CLONE_NEWNET,
+}
+
+// compile lays a Plan out as the system calls of a stage.
+func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
+	var flags uintptr
+	for _, n := range plan.Namespaces {
+		flags |= cloneFlags[n.Name]
+	}
+	s := stage.New(flags)
+	l := &s.Setup
+	mapIDs(l, plan.IDs)
+
+	// Own terminal: own session, so that Setup, as pid 1, becomes its leader.
+	s.Own = plan.TTY.Mode == sandbox.TTYNew
+
+	builder := newBuilder(plan, host)
+	builder.Gather(l, plan.Ops)
+	if plan.Home.Backend == sandbox.OverlayFuse {
+		l.Wait(stepFuse)
+	}
+	builder.Build(l, plan.Ops)
+
+	l.Call(stepHostname, unix.SYS_SETHOSTNAME, plan.Hostname, len(plan.Hostname))
+	if plan.Net.Mode == sandbox.NetNone {
+		loopback(l)
+	}
+	var slave stage.Slot
+	if s.Own {
+		slave = terminal(l)
+	}
+	dropRights(l, plan.Caps)
+
+	p := &s.Program
+	if s.Own {
+		takeTerminal(p, slave, host.TTY)
+	}
+	setLimits(p, plan.Limits)
+	p.Call(stepWorkdir, unix.SYS_CHDIR, plan.Workdir)
+	p.CloseOnExec(stage.OpExec, 3)
+	p.Unblock(stage.OpExec)
+	if plan.Seccomp != nil {
+		if err := filter(p, plan.Seccomp.Policy); err != nil {
+			return nil, err
+		}
+	}
+	env := make([]string, len(plan.Env))
+	search := ""
+	for i, v := range plan.Env {
+		env[i] = v.Name + "=" + v.Value
+		if v.Name == "PATH" {
+			search = v.Value
+		}
+	}
+	return s, s.Exec(candidates(plan.Command[0], search), plan.Command, env)
+}
+
+func newBuilder(plan *sandbox.Plan, host sandbox.Host) mount.Builder {
+	if !plan.Classic {
+		return &mount.NewAPI{}
+	}
+	return &mount.Classic{Below: func(p string) []mount.Submount { return submounts(host.Mounts, p) }}
+}
+
+// mapIDs adds writing the id maps: a single id needs no help (user_namespaces(7)), more need newuidmap.
+func mapIDs(l *stage.List, m userns.Map) {
+	if m.Helper {
+		l.Say(stepMap, stage.MsgMap)
+		l.Wait(stepMap)
+		// The caller's supplementary groups would stay, unmapped but effective.
+		l.Call(stepMap, unix.SYS_SETGROUPS, 0, nil)
+		l.Call(stepMap, unix.SYS_SETRESGID, m.GID, m.GID, m.GID)
+		l.Call(stepMap, unix.SYS_SETRESUID, m.UID, m.UID, m.UID)
+		// Changing credentials clears it (prctl(2)).
+		l.Call(stepMap, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
+		l.Call(stepMap, unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+		return
+	}
+	for _, f := range []struct{ path, text string }{
+		{"/proc/self/setgroups", "deny"}, // or the kernel refuses gid_map (CVE-2014-8989)
+		{"/proc/self/uid_map", userns.MapText(m.UIDs)},
+		{"/proc/self/gid_map", userns.MapText(m.GIDs)},
+	} {
+		fd := stage.NewSlot()
+		l.Call(stepMap, unix.SYS_OPENAT, unix.AT_FDCWD, f.path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(fd)
+		l.Call(stepMap, unix.SYS_WRITE, fd, f.text, len(f.text))
+		l.Call(stepMap, unix.SYS_CLOSE, fd)
+	}
+}
+
+// loopback adds bringing up lo, the one interface of an empty network namespace.
+func loopback(l *stage.List) {
+	type ifreq struct {
+		name  [16]byte
+		flags uint16
+		_     [22]byte
+	}
+	r := &ifreq{flags: unix.IFF_UP | unix.IFF_RUNNING}
+	copy(r.name[:], "lo")
+	fd := stage.NewSlot()
+	l.Call(stepLoopback, unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0).Into(fd)
+	l.Call(stepLoopback, unix.SYS_IOCTL, fd, unix.SIOCSIFFLAGS, unsafe.Pointer(r))
+	l.Call(stepLoopback, unix.SYS_CLOSE, fd)
+}
+
+// terminal adds making a pseudo-terminal of the sandbox's own, whose session pid 1 leads. The master goes to the
+// supervisor; the slave is for the program.
+func terminal(l *stage.List) (slave stage.Slot) {
+	const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
+	slave = stage.NewSlot()
+	p := stage.NewParcel(stage.DescriptorTTY)
+	l.Call(stepTerminal, unix.SYS_SETSID)
+	l.Call(stepTerminal, unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/pts/ptmx", flags, 0).Into(p.Slot())
+	l.Call(stepTerminal, unix.SYS_IOCTL, p.Slot(), unix.TIOCSPTLCK, unsafe.Pointer(new(int32)))
+	l.Call(stepTerminal, unix.SYS_IOCTL, p.Slot(), unix.TIOCGPTPEER, flags).Into(slave)
+	l.Call(stepTerminal, unix.SYS_IOCTL, slave, unix.TIOCSCTTY, 0)
+	l.Hand(stepTerminal, p)
+	l.Call(stepTerminal, unix.SYS_CLOSE, p.Slot())
+	l.Wait(stepTerminal) // until the size is set
+	return slave
+}
+
+// takeTerminal adds, in the program, becoming the terminal's foreground group and putting it in the place of every
+// standard stream that was a terminal.
+func takeTerminal(p *stage.List, slave stage.Slot, tty sandbox.TTY) {
+	pid := stage.NewSlot()
+	p.Call(stepTerminal, unix.SYS_SETPGID, 0, 0)
+	p.Call(stepTerminal, unix.SYS_GETPID).Into(pid)
+	// Allowed from the background, as SIGTTOU is still blocked.
+	p.Call(stepTerminal, unix.SYS_IOCTL, slave, unix.TIOCSPGRP, stage.PointerTo(pid))
+	for fd, is := range []bool{tty.Stdin, tty.Stdout, tty.Stderr} {
+		if is {
+			p.Call(stepTerminal, unix.SYS_DUP3, slave, fd, 0)
+		}
+	}
+}
+
+// dropRights adds giving up every capability but keep, for good.
+func dropRights(l *stage.List, keep []sandbox.Cap) {
+	var mask uint64
+	for _, c := range keep {
+		mask |= 1 << capNumbers[c.Name]
+	}
+	// The bounding set first: dropping from it needs CAP_SETPCAP.
+	for n := 0; n <= 63; n++ {
+		if mask&(1<<n) == 0 {
+			l.Call(stepRights, unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, n, 0, 0, 0).Tolerate(unix.EINVAL) // this kernel has no such capability
+		}
+		if n > unix.CAP_LAST_CAP+8 {
+			break
+		}
+	}
+	l.Call(stepRights, unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+	head := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := &[2]unix.CapUserData{}
+	for i := range data {
+		w := uint32(mask >> (32 * i))
+		data[i] = unix.CapUserData{Effective: w, Permitted: w, Inheritable: w}
+	}
+	l.Call(stepRights, unix.SYS_CAPSET, unsafe.Pointer(head), unsafe.Pointer(data))
+	l.Call(stepRights, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+var capNumbers = map[string]int{
+	"CHOWN": unix.CAP_CHOWN, "DAC_OVERRIDE": unix.CAP_DAC_OVERRIDE, "FOWNER": unix.CAP_FOWNER, "FSETID": unix.CAP_FSETID,
+	"KILL": unix.CAP_KILL, "SETGID": unix.CAP_SETGID, "SETUID": unix.CAP_SETUID, "SYS_CHROOT": unix.CAP_SYS_CHROOT,
+	"SETFCAP": unix.CAP_SETFCAP,
+}
+
+var rlimits = map[string]int{
+	"files": unix.RLIMIT_NOFILE, "file_size": unix.RLIMIT_FSIZE, "core": unix.RLIMIT_CORE, "stack": unix.RLIMIT_STACK,
+	"address_space": unix.RLIMIT_AS,
+}
+
+// setLimits adds the resource limits, hard and soft alike, after undoing what Go did to RLIMIT_NOFILE.
+func setLimits(p *stage.List, limits []sandbox.Limit) {
+	set := func(resource int, cur, max uint64) {
+		p.Call(stepLimits, unix.SYS_PRLIMIT64, 0, resource, unsafe.Pointer(&unix.Rlimit{Cur: cur, Max: max}), nil)
+	}
+	set(unix.RLIMIT_NOFILE, early.NoFile.Cur, early.NoFile.Max)
+	for _, l := range limits {
+		resource := rlimits[l.Name]
+		var now unix.Rlimit
+		if unix.Getrlimit(resource, &now) == nil && now.Max < l.Value {
+			l.Value = now.Max // it cannot be raised, and is tighter already
+		}
+		set(resource, l.Value, l.Value)
+	}
+}
+
+// filter adds the seccomp filter. It is the last thing before execve, so that nothing of ours must be allowed
+// for its sake, but for telling that execve failed.
+func filter(p *stage.List, policy seccomp.Policy) error {
+	prog, err := policy.Compile(goarch)
+	if err != nil {
+		return fmt.Errorf("cannot make the seccomp filter: %w", err)
+	}
+	fprog := &struct {
+		len    uint16
+		_      [6]byte
+		filter *seccomp.Instruction
+	}{len: uint16(len(prog)), filter: unsafe.SliceData(prog)}
+	p.Call(stepSeccomp, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, unsafe.Pointer(fprog))
+	return nil
+}
+
+// candidates are the paths at which execvp(3) would look for a program. They are looked for inside.
+func candidates(name, search string) (paths []string) {
+	if strings.Contains(name, "/") || name == "" {
+		return []string{name}
+	}
+	for _, dir := range strings.Split(search, ":") {
+		if path.IsAbs(dir) { // an empty or relative entry means the working directory, which the program may own
+			paths = append(paths, path.Join(dir, name))
+		}
+	}
+	return paths
+}
+
+// submounts lists, for mount(2)'s sake, the mount that p lies in and those below p.
+func submounts(mounts []sandbox.MountPoint, p string) (found []mount.Submount) {
+	var holder mount.Submount
+	for _, m := range mounts {
+		s := mount.Submount{Path: m.Path, Flags: lockedFlags(m.Options)}
+		switch {
+		case m.Path == p || isBelow(p, m.Path) && len(m.Path) >= len(holder.Path):
+			holder = s
+		case isBelow(m.Path, p):
+			found = append(found, s)
+		}
+	}
+	return append([]mount.Submount{holder}, found...)
+}
+
+func isBelow(p, dir string) bool {
+	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// lockedFlags are the flags of a mount that a user namespace may not take away.
+func lockedFlags(options []string) (ms uintptr) {
+	for _, o := range options {
+		switch o {
+		case "ro":
+			ms |= unix.MS_RDONLY
+		case "nosuid":
+			ms |= unix.MS_NOSUID
+		case "nodev":
+			ms |= unix.MS_NODEV
+		case "noexec":
+			ms |= unix.MS_NOEXEC
+		case "noatime":
+			ms |= unix.MS_NOATIME
+		case "nodiratime":
+			ms |= unix.MS_NODIRATIME
+		case "relatime":
+			ms |= unix.MS_RELATIME
+		}
+	}
+	return ms
+}

@@ -1,0 +1,192 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/stage"
+	"cove/internal/tty"
+	"cove/sandbox"
+	"cove/userns"
+)
+
+// supervisor stands by while a stage runs.
+type supervisor struct {
+	plan *sandbox.Plan
+	opt  Options
+	proc *stage.Process
+	fuse *fuseServer
+
+	relay *tty.Relay
+
+	mu       sync.Mutex
+	lastTerm time.Time
+	lastCont int64 // CLOCK_MONOTONIC, ns
+}
+
+// outcome is how a stage ended.
+type outcome struct {
+	status syscall.WaitStatus
+	usage  syscall.Rusage
+}
+
+// supervise answers the stage until it ends.
+func (s *supervisor) supervise() (outcome, error) {
+	stop := s.forwardSignals()
+	defer stop()
+	var out outcome
+	var failed error
+	exited := false
+	for {
+		m, fd, ok := s.proc.Hear()
+		if !ok {
+			break
+		}
+		switch m[0] {
+		case stage.MsgFailed:
+			if failed == nil {
+				failed = s.failure(m[1], syscall.Errno(m[2]))
+			}
+		case stage.MsgExited:
+			out.status, exited = syscall.WaitStatus(m[1]), true
+		case stage.MsgStopped:
+			s.suspend(int64(m[2])*1e9 + int64(m[3]))
+		case stage.MsgMap:
+			failed = s.answer(failed, userns.Install(s.proc.PID, s.plan.IDs))
+		case stage.MsgDescriptor:
+			failed = s.answer(failed, s.take(int(m[1]), fd))
+		}
+	}
+	status, usage, err := s.proc.Wait()
+	out.usage = usage
+	if s.relay != nil {
+		s.relay.Finish()
+	}
+	switch {
+	case failed != nil:
+		return out, failed
+	case err != nil:
+		return out, fmt.Errorf("cannot wait for the sandbox: %w", err)
+	case !exited && status.Signaled():
+		// pid 1 was killed, by a second SIGTERM or from outside, and everything with it.
+		out.status = status
+	case !exited:
+		return out, fmt.Errorf("the sandbox ended before its program did (status %d): this is a bug in cove", status)
+	}
+	return out, nil
+}
+
+// answer lets the stage go on, or ends it.
+func (s *supervisor) answer(failed, err error) error {
+	if err != nil && failed == nil {
+		failed = err
+	}
+	if failed != nil {
+		s.proc.Kill()
+		return failed
+	}
+	s.proc.Tell(stage.MsgGo, 0)
+	return nil
+}
+
+// take does what a descriptor of the stage is for.
+func (s *supervisor) take(which, fd int) (err error) {
+	if fd < 0 {
+		return fmt.Errorf("cannot receive a descriptor from the stage: this is a bug in cove")
+	}
+	switch which {
+	case stage.DescriptorFuse:
+		s.fuse, err = serveFuse(s.proc.PID, fd, s.plan)
+	case stage.DescriptorTTY:
+		unix.SetNonblock(fd, true)
+		master := os.NewFile(uintptr(fd), "the sandbox's terminal")
+		s.relay, err = tty.Start(s.opt.Stdin, s.opt.Stdout, master)
+	}
+	return err
+}
+
+// failure turns {op, errno} into an error, with our own copy of the op.
+func (s *supervisor) failure(op int32, errno syscall.Errno) error {
+	switch {
+	case op == stage.OpExec:
+		return &ExecError{s.plan.Command[0], errno}
+	case op >= 0 && int(op) < len(s.plan.Ops):
+		return &StepError{Op: &s.plan.Ops[op], Errno: errno}
+	}
+	return &StepError{Step: stepNames[op], Errno: errno}
+}
+
+// forwarded are the signals that reach the program. SIGTSTP is not among them: the terminal sends it to the
+// program's group by itself.
+var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT}
+
+// impatience is how soon a second SIGTERM must come to kill.
+const impatience = 2 * time.Second
+
+func (s *supervisor) forwardSignals() (stop func()) {
+	ch := make(chan os.Signal, 16)
+	for _, sig := range forwarded {
+		if !signal.Ignored(sig) { // nohup: what we ignore, the program ignores too
+			signal.Notify(ch, sig)
+		}
+	}
+	go func() {
+		for sig := range ch {
+			s.forward(sig.(syscall.Signal))
+		}
+	}()
+	return func() { signal.Stop(ch) }
+}
+
+func (s *supervisor) forward(sig syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch sig {
+	case unix.SIGCONT:
+		s.lastCont = monotonic()
+		return
+	case unix.SIGWINCH:
+		if s.relay != nil {
+			s.relay.Resize() // the kernel tells the program
+			return
+		}
+	case unix.SIGTERM:
+		if time.Since(s.lastTerm) < impatience {
+			s.proc.Kill()
+			return
+		}
+		s.lastTerm = time.Now()
+	}
+	s.proc.Tell(stage.MsgSignal, int32(sig))
+}
+
+// suspend stops cove as the program has stopped, so that the shell sees it; and when the shell lets it go on, wakes
+// the program.
+func (s *supervisor) suspend(when int64) {
+	if s.relay != nil {
+		s.relay.Suspend()
+	} else {
+		// Where the whole process group was stopped, by Ctrl-Z, we were too, and read this only after all was
+		// continued. Do not stop again then.
+		time.Sleep(20 * time.Millisecond)
+		s.mu.Lock()
+		stale := s.lastCont > when
+		s.mu.Unlock()
+		if !stale {
+			unix.Kill(os.Getpid(), unix.SIGSTOP)
+		}
+	}
+	s.proc.Tell(stage.MsgContinue, 0)
+}
+
+func monotonic() int64 {
+	var t unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	return t.Nano()
+}

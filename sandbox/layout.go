@@ -1,0 +1,308 @@
+package sandbox
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"cove/internal/mount"
+)
+
+// A region is a part of the new root, by who owns what is in it.
+type region int
+
+const (
+	regionOwn      region = iota // a tmpfs of ours: directories and links can be made
+	regionKernel                 // /proc, devices: nothing can be made
+	regionReadOnly               // a directory of the host, read-only
+	regionWritable               // a directory of the host, written through
+	regionCow                    // the copy-on-write home
+	regionMask                   // hidden
+)
+
+const (
+	typeDir  = "dir"
+	typeFile = "file"
+)
+
+// A place is one op on its way into the plan.
+type place struct {
+	op      mount.Op
+	region  region
+	file    bool // the target must be a file
+	missing bool // a Mask of what does not exist
+	own     bool // a Mask of cove's own state
+}
+
+func (c *compiler) place(op mount.Op, r region) {
+	c.places = append(c.places, place{op: op, region: r})
+}
+
+func (c *compiler) placeBind(op mount.Op, source File, r region) {
+	c.places = append(c.places, place{op: op, region: r, file: source.Kind != Directory})
+}
+
+// layout puts the places in order, parents before what lies in them, and makes sure that there is something to
+// mount on: a directory or file made in a tmpfs of ours, or in the layer before a copy-on-write home, or one
+// that the host already has. It never makes anything on the host.
+func (c *compiler) layout() error {
+	slices.SortStableFunc(c.places, func(a, b place) int { return depth(a.op.Target) - depth(b.op.Target) })
+	l := &layouter{compiler: c, made: map[string]bool{"/": true}, at: map[string]int{}}
+
+	// The host's tree is let go as soon as the new root is there, or with mount(2) alone, at the end.
+	pivot := mount.Op{Do: mount.Pivot, Why: "from here on, nothing of the host's tree can be reached"}
+	classic := !c.host.Features.NewMountAPI.OK || !c.host.Features.MountSetattr.OK
+	c.plan.Classic = classic
+
+	for i, p := range c.places {
+		if c.superseded(i) {
+			continue
+		}
+		if err := l.put(p); err != nil {
+			return err
+		}
+		if i == 0 && !classic {
+			l.emit(pivot)
+		}
+		l.putLinks(c.places[i+1:])
+	}
+	for _, op := range l.seal {
+		l.emit(op)
+	}
+	if !c.plan.Home.RootCow {
+		l.emit(mount.Op{Do: mount.Seal, Target: "/", Why: "nothing can be added to the root"})
+	}
+	if classic {
+		l.emit(pivot)
+	}
+	slices.Sort(c.plan.Home.Front.Hide)
+	if f := c.plan.Home.Front; len(f.Hide)+len(f.Dirs)+len(f.Files) > 0 {
+		c.cow.Lower = append([]string{c.box("front")}, c.cow.Lower...)
+	}
+	return nil
+}
+
+func depth(p string) int {
+	if p == "/" {
+		return 0
+	}
+	return strings.Count(p, "/")
+}
+
+// superseded tells whether a later place has the same target: the later wish wins.
+func (c *compiler) superseded(i int) bool {
+	op := c.places[i].op
+	if op.Do == mount.Protect {
+		return false
+	}
+	for _, later := range c.places[i+1:] {
+		if depth(later.op.Target) > depth(op.Target) {
+			return false
+		}
+		if later.op.Target == op.Target && later.op.Do != mount.Protect && !later.missing {
+			return true
+		}
+	}
+	return false
+}
+
+type layouter struct {
+	*compiler
+	mounts []place
+	made   map[string]bool // directories, files and links that we made
+	at     map[string]int  // links by path: 1 + index into c.links
+	seal   []mount.Op
+}
+
+func (l *layouter) emit(op mount.Op) { l.plan.Ops = append(l.plan.Ops, op) }
+
+// in finds the mount that target lies in.
+func (l *layouter) in(target string) (p place, rest string) {
+	for _, m := range l.mounts {
+		if below(target, m.op.Target) {
+			p, rest = m, strings.TrimPrefix(strings.TrimPrefix(target, strings.TrimSuffix(m.op.Target, "/")), "/")
+		}
+	}
+	return p, rest
+}
+
+// put adds one place.
+func (l *layouter) put(p place) error {
+	target := l.follow(p.op.Target)
+	p.op.Target = target
+	if target == "/" {
+		l.mounts = append(l.mounts, p)
+		l.emit(p.op)
+		return nil
+	}
+	parent, rest := l.in(target)
+	switch {
+	case p.region == regionMask:
+		return l.mask(p, parent, rest)
+	case p.op.Do == mount.Protect:
+		l.emit(p.op)
+		return nil
+	case p.op.Do == mount.BindTo && l.already(p, parent, rest):
+		return nil
+	}
+	if err := l.point(p, parent, rest); err != nil {
+		return err
+	}
+	l.mounts = append(l.mounts, p)
+	l.emit(p.op)
+	return nil
+}
+
+// already tells whether a bind would show what is there anyway.
+func (l *layouter) already(p, parent place, rest string) bool {
+	return parent.op.Do == mount.BindTo && parent.region == p.region && path.Join(parent.op.Source, rest) == p.op.Source &&
+		slices.Equal(parent.op.Options, p.op.Options)
+}
+
+// follow resolves the links of ours in target: /bin/x is /usr/bin/x where /bin is a link.
+func (l *layouter) follow(target string) string {
+	for range 40 {
+		next := ""
+		for at := target; at != "/" && at != "."; at = path.Dir(at) {
+			if i := l.at[at]; i > 0 && at != target {
+				text := l.links[i-1].Source
+				if !path.IsAbs(text) {
+					text = path.Join(path.Dir(at), text)
+				}
+				next = path.Join(text, strings.TrimPrefix(target, at))
+			}
+		}
+		if next == "" {
+			break
+		}
+		target = next
+	}
+	return target
+}
+
+// point sees to it that there is something to mount on.
+func (l *layouter) point(p, parent place, rest string) error {
+	target := p.op.Target
+	switch parent.region {
+	case regionOwn:
+		l.make(target, p.file, p.op.From)
+	case regionCow:
+		have := l.host.Files(path.Join(l.real, rest))
+		hidden := slices.ContainsFunc(l.plan.Home.Front.Hide, func(h string) bool { return below(rest, h) })
+		if have.Kind == Missing || hidden {
+			if p.file {
+				l.plan.Home.Front.Files = append(l.plan.Home.Front.Files, rest)
+			} else {
+				l.plan.Home.Front.Dirs = append(l.plan.Home.Front.Dirs, rest)
+			}
+			return nil
+		}
+		return l.onto(p, have, path.Join(l.real, rest))
+	case regionReadOnly, regionWritable:
+		host := path.Join(parent.op.Source, rest)
+		have := l.host.Files(host)
+		if have.Kind == Missing {
+			return &SpecError{l.origin(p), fmt.Sprintf("cannot show anything at %s: it does not exist in %s, and cove makes nothing on the host", target, parent.op.Source), "make it first, or choose another place: SRC:DST"}
+		}
+		return l.onto(p, have, host)
+	case regionMask:
+		return &SpecError{l.origin(p), fmt.Sprintf("cannot show anything at %s: %s is hidden", target, parent.op.Target), ""}
+	}
+	return nil
+}
+
+// onto checks that what is at host can be mounted on.
+func (l *layouter) onto(p place, have File, host string) error {
+	if have.Real != path.Clean(host) {
+		return &SpecError{l.origin(p), fmt.Sprintf("cannot show anything at %s: a symbolic link leads there from %s", p.op.Target, host), "name the place without links: " + have.Real}
+	}
+	if (have.Kind == Directory) == p.file {
+		return &SpecError{l.origin(p), fmt.Sprintf("cannot show %s at %s: one is a directory, the other is not", p.op.Source, p.op.Target), ""}
+	}
+	return nil
+}
+
+// origin is where the place was asked for, for errors.
+func (l *layouter) origin(p place) Origin { return Origin{Name: p.op.From} }
+
+// make adds the op that makes target in a tmpfs of ours.
+func (l *layouter) make(target string, file bool, from string) {
+	if l.made[target] || l.isMount(target) {
+		return
+	}
+	dir := target
+	if file {
+		dir = path.Dir(target)
+	}
+	if !l.made[dir] && !l.isMount(dir) {
+		l.emit(mount.Dir(dir).By(from))
+	}
+	for d := dir; d != "/"; d = path.Dir(d) {
+		l.made[d] = true
+	}
+	if file {
+		l.made[target] = true
+		l.emit(mount.Op{Do: mount.File, Target: target, From: from})
+	}
+}
+
+func (l *layouter) isMount(p string) bool {
+	return slices.ContainsFunc(l.mounts, func(m place) bool { return m.op.Target == p })
+}
+
+// mask hides what is in sight.
+func (l *layouter) mask(p, parent place, rest string) error {
+	switch parent.region {
+	case regionOwn, regionMask:
+		return nil // nothing is there
+	case regionKernel:
+		l.emit(p.op)
+		return nil
+	case regionCow:
+		l.plan.Home.Front.Hide = append(l.plan.Home.Front.Hide, rest)
+		return nil
+	}
+	if p.missing {
+		return nil
+	}
+	if p.own && parent.region == regionWritable {
+		for _, d := range pins(parent.op.Target, p.op.Target) {
+			l.emit(mount.Op{Do: mount.Pin, Target: d, Why: "so that it cannot be moved away from over cove's state"})
+		}
+	}
+	if l.hasInside(p.op.Target) {
+		// Something below it is granted: an empty directory of ours, which has room for the mount point.
+		op := mount.New("tmpfs", p.op.Target, "nosuid", "nodev", "mode=755").By(p.op.From).Because(p.op.Why)
+		l.mounts = append(l.mounts, place{op: op, region: regionOwn})
+		l.emit(op)
+		l.seal = append(l.seal, mount.Op{Do: mount.Seal, Target: op.Target})
+		return nil
+	}
+	l.mounts = append(l.mounts, p)
+	l.emit(p.op)
+	return nil
+}
+
+// hasInside tells whether any grant lies below p.
+func (l *layouter) hasInside(p string) bool {
+	return slices.ContainsFunc(l.places, func(q place) bool {
+		return q.region != regionMask && q.op.Target != p && below(q.op.Target, p)
+	})
+}
+
+// putLinks adds the links that have a place by now, as soon as they have one: later targets may lead through them.
+func (l *layouter) putLinks(later []place) {
+	for i, op := range l.links {
+		if l.at[op.Target] > 0 || l.made[op.Target] || l.isMount(op.Target) {
+			continue
+		}
+		covers := func(p place) bool { return p.region != regionMask && below(op.Target, p.op.Target) }
+		if parent, _ := l.in(op.Target); parent.region != regionOwn || slices.ContainsFunc(later, covers) {
+			continue // what is shown there has it already; or will be mounted first
+		}
+		l.make(path.Dir(op.Target), false, op.From)
+		l.at[op.Target] = i + 1
+		l.emit(op)
+	}
+}

@@ -1,0 +1,92 @@
+package sandbox
+
+import (
+	"cove/internal/mount"
+	"cove/internal/seccomp"
+	"cove/userns"
+)
+
+// A Plan is every step of building a sandbox, in order, with where each came from and why. It is made by
+// Compile, printed by cove plan, carried out by package launch and kept in the box.
+type Plan struct {
+	Command    []string     `json:"command"`
+	Workdir    string       `json:"workdir"`
+	Env        []EnvVar     `json:"env"`
+	IDs        userns.Map   `json:"ids"`
+	Namespaces []Namespace  `json:"namespaces"`
+	Hostname   string       `json:"hostname"`
+	Home       HomePlan     `json:"home"`
+	Ops        []mount.Op   `json:"ops"`
+	Classic    bool         `json:"classic,omitempty"` // mount(2) instead of the mount API of Linux 5.2 and 5.12
+	Net        NetPlan      `json:"net"`
+	TTY        TTYPlan      `json:"tty"`
+	Limits     []Limit      `json:"limits,omitempty"`
+	Caps       []Cap        `json:"caps"` // what the program keeps in its user namespace; empty for all but package managers
+	Seccomp    *SeccompPlan `json:"seccomp,omitempty"`
+	Notes      []Note       `json:"notes,omitempty"`
+}
+
+// EnvVar is one variable of the program's environment.
+type EnvVar struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	From  string `json:"from"`
+}
+
+// Namespace is one kind of namespace(7) that the sandbox gets of its own.
+type Namespace struct {
+	Name string `json:"name"` // user, mnt, pid, ipc, uts, cgroup, net
+	Why  string `json:"why,omitempty"`
+}
+
+// HomePlan says what the home directory is inside.
+type HomePlan struct {
+	Mode    string `json:"mode"` // HomeCow...
+	Path    string `json:"path"` // where it is, inside
+	From    string `json:"from"`
+	Backend string `json:"backend,omitempty"` // kernel or fuse, with HomeCow
+	Why     string `json:"why,omitempty"`
+	// Front is what stands before the real home: names that are hidden and mount points that it lacks.
+	Front Front `json:"front"`
+	// RootCow is true where the root directory is copy-on-write too.
+	RootCow bool `json:"root_cow,omitempty"`
+}
+
+// Front lists, relative to the home, what the layer before it holds. See package overlay.
+type Front struct {
+	Hide  []string `json:"hide,omitempty"`
+	Dirs  []string `json:"dirs,omitempty"`
+	Files []string `json:"files,omitempty"`
+}
+
+// NetPlan says what the program can reach.
+type NetPlan struct {
+	Mode string `json:"mode"` // NetNone, NetHost
+	From string `json:"from"`
+}
+
+// TTYPlan says which terminal the program gets.
+type TTYPlan struct {
+	Mode string `json:"mode"` // TTYNew or TTYKeep, decided
+	From string `json:"from"`
+	Why  string `json:"why,omitempty"`
+}
+
+// Cap is a Linux capability that the program keeps, by its name without CAP_.
+type Cap struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// SeccompPlan is the filter of system calls.
+type SeccompPlan struct {
+	Policy seccomp.Policy `json:"policy"`
+	From   string         `json:"from"`
+}
+
+// Note is what a user should know before the program runs: something asked for that this machine does
+// differently, with what would mend it.
+type Note struct {
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
+}
