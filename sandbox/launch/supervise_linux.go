@@ -23,6 +23,8 @@ type supervisor struct {
 	proc *stage.Process
 	fuse *fuseServer
 
+	fuseBin string
+
 	relay *tty.Relay
 
 	mu       sync.Mutex
@@ -102,7 +104,7 @@ func (s *supervisor) take(which, fd int) (err error) {
 	}
 	switch which {
 	case stage.DescriptorFuse:
-		s.fuse, err = serveFuse(s.proc.PID, fd, s.plan)
+		s.fuse, err = serveFuse(s.fuseBin, s.proc, fd, s.plan)
 	case stage.DescriptorTTY:
 		unix.SetNonblock(fd, true)
 		master := os.NewFile(uintptr(fd), "the sandbox's terminal")

@@ -1,0 +1,181 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/sys"
+	"cove/internal/tty"
+	"cove/overlay"
+	"cove/sandbox"
+	"cove/userns"
+)
+
+// Probe finds the facts that spec's plan depends on. What costs time and is not asked for is not looked at: sub-ids
+// only with ids = "subids", fuse-overlayfs only where the kernel's overlay cannot do.
+//
+// For tests, COVE_WITHOUT names features that shall count as missing, separated by commas: mount_setattr,
+// new-mount-api, kernel-overlay, fuse-overlayfs, cgroup-namespace. It can only take away.
+func Probe(dirs Dirs, spec sandbox.Spec) (sandbox.Host, error) {
+	user, err := userns.CurrentUser(os.Getenv)
+	if err != nil {
+		return sandbox.Host{}, err
+	}
+	h := sandbox.Host{Kernel: release(), User: user, Env: environ(), Data: dirs.Data, Config: dirs.Config, Runtime: dirs.Runtime}
+	if h.Cwd, err = os.Getwd(); err != nil {
+		h.Cwd = "/" // it was removed under us; the plan says where the program starts instead
+	}
+	f := newFiles()
+	h.Files, h.List, h.Links = f.lookup, list, links
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return h, &sandbox.UnsupportedError{Msg: "cannot read /proc/self/mountinfo: " + err.Error(), Hint: "mount /proc"}
+	}
+	mounts, err := sys.ParseMountinfo(string(text))
+	if err != nil {
+		return h, err
+	}
+	for _, m := range mounts {
+		h.Mounts = append(h.Mounts, sandbox.MountPoint{Path: m.Path, Type: m.Type, Options: m.Options})
+	}
+	h.TTY = sandbox.TTY{Stdin: tty.IsTerminal(0), Stdout: tty.IsTerminal(1), Stderr: tty.IsTerminal(2)}
+	h.TTY.Foreground = h.TTY.Stdin && tty.Foreground(0)
+	if err := features(&h, dirs, spec); err != nil {
+		return h, err
+	}
+	return h, nil
+}
+
+func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
+	without := strings.Split(os.Getenv("COVE_WITHOUT"), ",")
+	feature := func(name string, probe func() sandbox.Feature) sandbox.Feature {
+		for _, w := range without {
+			if w == name {
+				return sandbox.No("COVE_WITHOUT takes " + name + " away")
+			}
+		}
+		return probe()
+	}
+	ft := &h.Features
+	// Whether a user namespace can be made shows when it is made; only then is it asked what forbids it.
+	ft.UserNS = sandbox.Yes
+	ft.MountSetattr = feature("mount_setattr", func() sandbox.Feature {
+		return known(unix.SYS_MOUNT_SETATTR, "mount_setattr(2) needs Linux 5.12")
+	})
+	ft.NewMountAPI = feature("new-mount-api", func() sandbox.Feature {
+		return known(unix.SYS_OPEN_TREE, "open_tree(2) is refused here")
+	})
+	ft.CgroupNS = feature("cgroup-namespace", func() sandbox.Feature {
+		if unix.Access("/proc/self/ns/cgroup", unix.F_OK) != nil {
+			return sandbox.No("this kernel has no cgroup namespaces")
+		}
+		return sandbox.Yes
+	})
+	ft.SeccompFilter = seccompFilter()
+
+	if spec.IDs.Or(sandbox.IDsSingle) == sandbox.IDsSub {
+		subids, err := userns.ReadRanges(h.User)
+		if err != nil {
+			return err
+		}
+		h.Subids = subids
+		ft.NewIDMap = sandbox.Yes // userns.Install says what is missing
+	}
+
+	overlaid := spec.Home.Or(sandbox.HomeCow) == sandbox.HomeCow
+	if !overlaid && !spec.RootCow.Value {
+		return nil
+	}
+	home := h.Files(h.User.Home).Real
+	ft.KernelOverlay = feature("kernel-overlay", func() sandbox.Feature { return kernelOverlay(dirs, home, h.Kernel) })
+	below := false
+	for _, m := range h.Mounts {
+		below = below || isBelow(m.Path, home)
+	}
+	if !ft.KernelOverlay.OK || below || spec.Overlay.Value == sandbox.OverlayFuse {
+		ft.FuseOverlay = feature("fuse-overlayfs", func() sandbox.Feature {
+			bin, _, err := overlay.FuseOverlayfs(os.Getenv("PATH"))
+			if err != nil {
+				return sandbox.No(err.Error())
+			}
+			ft.FuseOverlayBin = bin
+			return sandbox.Yes
+		})
+	}
+	return nil
+}
+
+// known tells whether the kernel, and any filter around us, knows a system call: with nonsense for arguments it
+// then complains of them.
+func known(nr uintptr, reason string) sandbox.Feature {
+	const bad = ^uintptr(0)
+	if _, _, e := syscall.RawSyscall6(nr, bad, 0, bad, 0, 0, 0); e == unix.ENOSYS || e == unix.EPERM {
+		return sandbox.No(reason)
+	}
+	return sandbox.Yes
+}
+
+// seccompFilter asks for a filter at address 0: EFAULT says that there would have been one (seccomp(2)).
+func seccompFilter() sandbox.Feature {
+	if _, _, e := syscall.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, 0); e != unix.EFAULT {
+		return sandbox.No("this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)")
+	}
+	return sandbox.Yes
+}
+
+func release() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+func environ() map[string]string {
+	env := map[string]string{}
+	for _, kv := range os.Environ() {
+		if k, v, ok := strings.Cut(kv, "="); ok && k != "" {
+			env[k] = v
+		}
+	}
+	return env
+}
+
+// cloneHint finds out why a namespace was refused.
+func cloneHint(errno syscall.Errno) string {
+	read := func(p string) string {
+		b, _ := os.ReadFile(p)
+		return strings.TrimSpace(string(b))
+	}
+	switch {
+	case read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
+		return "this kernel refuses user namespaces to ordinary users; an administrator can allow them: sudo sysctl kernel.unprivileged_userns_clone=1"
+	case read("/proc/sys/user/max_user_namespaces") == "0":
+		return "this machine allows no user namespaces; an administrator can allow them: sudo sysctl user.max_user_namespaces=15000"
+	case errno == unix.ENOSPC || errno == unix.EUSERS:
+		return "there are too many namespaces already, or they are nested too deeply; see /proc/sys/user/max_*_namespaces"
+	case errno == unix.EPERM:
+		return "a container or sandbox around cove may refuse user namespaces; so does a chroot"
+	}
+	return ""
+}
+
+// appArmorHint is for a namespace that could be made, but has no rights: Ubuntu since 23.10.
+func appArmorHint() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+	if strings.TrimSpace(string(b)) != "1" {
+		return ""
+	}
+	self, err := os.Executable()
+	if err != nil {
+		self = "/path/to/cove"
+	}
+	name := filepath.Base(self)
+	return "Ubuntu's AppArmor restricts user namespaces to programs with a profile; as an administrator, put this into /etc/apparmor.d/" + name + "\n" +
+		"  abi <abi/4.0>,\n  include <tunables/global>\n  profile " + name + " " + self + " flags=(unconfined) {\n    userns,\n  }\n" +
+		"and run: sudo apparmor_parser -r /etc/apparmor.d/" + name
+}
