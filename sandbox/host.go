@@ -87,6 +87,7 @@ type File struct {
 	UID   int
 	GID   int
 	Mode  uint32     // permission bits
+	MTime int64      // in ns since the epoch
 	Links []FileLink // the links met on the way, in order
 }
 

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -76,11 +77,39 @@ func (c *compiler) layout() error {
 	if classic {
 		l.emit(pivot)
 	}
-	slices.Sort(c.plan.Home.Front.Hide)
-	if f := c.plan.Home.Front; len(f.Hide)+len(f.Dirs)+len(f.Files) > 0 {
-		c.cow.Lower = append([]string{c.box("front")}, c.cow.Lower...)
-	}
+	c.front()
 	return nil
+}
+
+// front puts the layer before a copy-on-write home together. For fuse-overlayfs, which runs outside, it is a
+// directory of the box; the kernel refuses one that lies in the home, so for it the stage makes one in memory.
+func (c *compiler) front() {
+	f := c.plan.Home.Front
+	if len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 {
+		return
+	}
+	if c.cow.Backend == OverlayFuse {
+		c.cow.Lower = append([]string{c.box("front")}, c.cow.Lower...)
+		return
+	}
+	entries := map[string]mount.Entry{}
+	add := func(names []string, kind string) {
+		for _, name := range names {
+			entries[name] = mount.Entry{Name: name, Kind: kind}
+			for d := path.Dir(name); d != "."; d = path.Dir(d) {
+				if _, ok := entries[d]; !ok {
+					have := c.host.Files(path.Join(c.real, d))
+					entries[d] = mount.Entry{Name: d, Kind: mount.EntryDir, Mode: have.Mode, MTime: have.MTime}
+				}
+			}
+		}
+	}
+	add(f.Hide, mount.Hide)
+	add(f.Dirs, mount.EntryDir)
+	add(f.Files, mount.EntryFile)
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		c.cow.Front = append(c.cow.Front, entries[name])
+	}
 }
 
 func depth(p string) int {
@@ -189,8 +218,7 @@ func (l *layouter) point(p, parent place, rest string) error {
 		l.make(target, p.file, p.op.From)
 	case regionCow:
 		have := l.host.Files(path.Join(l.real, rest))
-		hidden := slices.ContainsFunc(l.plan.Home.Front.Hide, func(h string) bool { return below(rest, h) })
-		if have.Kind == Missing || hidden {
+		if have.Kind == Missing || l.frontHides(rest) {
 			if p.file {
 				l.plan.Home.Front.Files = append(l.plan.Home.Front.Files, rest)
 			} else {
@@ -260,8 +288,13 @@ func (l *layouter) mask(p, parent place, rest string) error {
 		l.emit(p.op)
 		return nil
 	case regionCow:
-		l.plan.Home.Front.Hide = append(l.plan.Home.Front.Hide, rest)
-		return nil
+		if l.frontHides(rest) {
+			return nil
+		}
+		if p.missing || p.op.Type != typeDir || !l.hasInside(p.op.Target) {
+			l.plan.Home.Front.Hide = append(l.plan.Home.Front.Hide, rest)
+			return nil
+		}
 	}
 	if p.missing {
 		return nil
@@ -282,6 +315,11 @@ func (l *layouter) mask(p, parent place, rest string) error {
 	l.mounts = append(l.mounts, p)
 	l.emit(p.op)
 	return nil
+}
+
+// frontHides tells whether the layer before the home hides rest.
+func (l *layouter) frontHides(rest string) bool {
+	return slices.ContainsFunc(l.plan.Home.Front.Hide, func(h string) bool { return below(rest, h) })
 }
 
 // hasInside tells whether any grant lies below p.

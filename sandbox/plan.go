@@ -47,12 +47,13 @@ type HomePlan struct {
 	Backend string `json:"backend,omitempty"` // kernel or fuse, with HomeCow
 	Why     string `json:"why,omitempty"`
 	// Front is what stands before the real home: names that are hidden and mount points that it lacks.
-	Front Front `json:"front"`
+	Front Front `json:"front,omitzero"`
 	// RootCow is true where the root directory is copy-on-write too.
 	RootCow bool `json:"root_cow,omitempty"`
 }
 
-// Front lists, relative to the home, what the layer before it holds. See package overlay.
+// Front lists, relative to the home, what the layer before it holds. What the program makes at or below a hidden
+// name is a change of something that it never saw.
 type Front struct {
 	Hide  []string `json:"hide,omitempty"`
 	Dirs  []string `json:"dirs,omitempty"`

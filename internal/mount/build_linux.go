@@ -112,6 +112,8 @@ func makeEntry(l *stage.List, i int, op Op, dir any, extra uint64) {
 // layers adds opening the layers of an overlay at fixed descriptors from first on, and returns the overlay's
 // options. Never is a path part of an option string, where colons, commas, backslashes and lengths over 255
 // bytes break it, and where mountinfo would show it inside.
+//
+// With a Front, the caller has put it at first already.
 func layers(l *stage.List, i int, v *Layers, first int) []string {
 	n := first
 	at := func(p string) string {
@@ -122,6 +124,10 @@ func layers(l *stage.List, i int, v *Layers, first int) []string {
 		return procFD(n - 1)
 	}
 	var lower []string
+	if len(v.Front) > 0 {
+		lower = append(lower, procFD(n))
+		n++
+	}
 	for _, p := range v.Lower {
 		lower = append(lower, at(p))
 	}
@@ -135,8 +141,38 @@ func layers(l *stage.List, i int, v *Layers, first int) []string {
 	return options
 }
 
-func closeLayers(l *stage.List, i int, v *Layers, first int) {
-	l.Call(i, unix.SYS_CLOSE_RANGE, first, first+len(v.Lower)+1, 0)
+func closeLayers(l *stage.List, i int, first int) {
+	l.Call(i, unix.SYS_CLOSE_RANGE, first, first+layersPerMount-1, 0)
+}
+
+// layersPerMount is how many fixed descriptors each overlay has for itself.
+const layersPerMount = 16
+
+// frontOptions are those of the tmpfs that holds a Front.
+var frontOptions = []string{"mode=755"}
+
+// fillFront adds making the entries of a Front in the empty directory dir.
+func fillFront(l *stage.List, i int, entries []Entry, dir any) {
+	for _, e := range entries {
+		switch e.Kind {
+		case Hide:
+			// Device 0:0; anybody may make it since Linux 5.8 (a3c751a50fe6).
+			l.Call(i, unix.SYS_MKNODAT, dir, e.Name, unix.S_IFCHR, 0)
+		case EntryFile:
+			l.Call(i, unix.SYS_MKNODAT, dir, e.Name, unix.S_IFREG|0o644, 0)
+		case EntryDir:
+			l.Call(i, unix.SYS_MKDIRAT, dir, e.Name, 0o755)
+			if e.Mode != 0 {
+				l.Call(i, unix.SYS_FCHMODAT, dir, e.Name, e.Mode)
+			}
+		}
+	}
+	for _, e := range entries {
+		if e.Kind == EntryDir && e.MTime != 0 {
+			t := &[2]unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(e.MTime)}
+			l.Call(i, unix.SYS_UTIMENSAT, dir, e.Name, unsafe.Pointer(t), 0)
+		}
+	}
 }
 
 // fuseOptions are those of a fuse mount whose /dev/fuse is open at fdFuse.

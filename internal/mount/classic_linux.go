@@ -47,12 +47,27 @@ func (b *Classic) Gather(l *stage.List, ops []Op) {
 			}
 		case Overlay:
 			layers(l, i, op.Layers, first)
-			first += 16
+			first += layersPerMount
 		case Mount:
 			if op.Type == "fuse" {
 				handFuse(l, i)
 			}
 		}
+	}
+	first = fdLayers
+	for i, op := range ops {
+		if op.Do != Overlay {
+			continue
+		}
+		if len(op.Layers.Front) > 0 {
+			// Where the new root will be put on top of it.
+			l.Call(i, unix.SYS_MOUNT, "tmpfs", base, "tmpfs", 0, strings.Join(frontOptions, ","))
+			m := open(l, i, unix.AT_FDCWD, base, unix.O_DIRECTORY, 0)
+			l.Call(i, unix.SYS_DUP3, m, first, unix.O_CLOEXEC)
+			closeFD(l, i, m)
+			fillFront(l, i, op.Layers.Front, first)
+		}
+		first += layersPerMount
 	}
 }
 
@@ -82,8 +97,8 @@ func (b *Classic) Build(l *stage.List, ops []Op) {
 			_, ms, _ := attributes(op.Options)
 			options := layers(new(stage.List), i, op.Layers, first)
 			b.mountAt(l, i, "overlay", op.Target, ms, strings.Join(options, ","))
-			closeLayers(l, i, op.Layers, first)
-			first += 16
+			closeLayers(l, i, first)
+			first += layersPerMount
 		case Mask:
 			const ms = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 			if op.Type == "dir" {

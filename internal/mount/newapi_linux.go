@@ -43,10 +43,19 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 			attr, _, own := attributes(op.Options)
 			b.held[i] = newFS(l, i, op.Type, attr, own)
 		case Overlay:
+			if len(op.Layers.Front) > 0 {
+				m := newFS(l, i, "tmpfs", 0, frontOptions)
+				// A layer must be mounted somewhere in our namespace. On top of / nobody meets it, and it
+				// goes with the host's tree.
+				l.Call(i, unix.SYS_MOVE_MOUNT, m, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
+				fillFront(l, i, op.Layers.Front, m)
+				l.Call(i, unix.SYS_DUP3, m, first, unix.O_CLOEXEC)
+				closeFD(l, i, m)
+			}
 			attr, _, _ := attributes(op.Options)
 			b.held[i] = newFS(l, i, "overlay", attr, layers(l, i, op.Layers, first))
-			closeLayers(l, i, op.Layers, first)
-			first += 16
+			closeLayers(l, i, first)
+			first += layersPerMount
 		case Mask:
 			b.held[i] = b.nothing(l, i, op)
 		}

@@ -51,7 +51,26 @@ type Layers struct {
 	Upper    string   `json:"upper"`
 	Work     string   `json:"work"`
 	Volatile bool     `json:"volatile,omitempty"` // no fsync: only for a box that is dropped at exit
+	// Front is a layer on top of Lower, kept in memory: names that are hidden, and mount points that Lower lacks.
+	// It cannot be a directory of the box, as that may lie inside Lower: the kernel refuses overlapping layers
+	// (ELOOP). Parents come before what is in them.
+	Front []Entry `json:"front,omitempty"`
 }
+
+// An Entry is one name in a Front.
+type Entry struct {
+	Name  string `json:"name"`            // relative to the layer
+	Kind  string `json:"kind"`            // hide, dir or file
+	Mode  uint32 `json:"mode,omitempty"`  // of a dir: the topmost layer's attributes are those that show
+	MTime int64  `json:"mtime,omitempty"` // likewise, in ns since the epoch
+}
+
+// Kinds of Entry.
+const (
+	Hide      = "hide" // a whiteout: absent, whatever Lower has
+	EntryDir  = "dir"
+	EntryFile = "file"
+)
 
 // Bind attaches the host's source at target, recursively.
 func Bind(source, target string) Op { return Op{Do: BindTo, Source: source, Target: target} }
@@ -98,6 +117,11 @@ func (op Op) String() string {
 		b.WriteString(" -> " + op.Source)
 	case op.Layers != nil:
 		b.WriteString(" <- " + strings.Join(op.Layers.Lower, " + "))
+		for _, e := range op.Layers.Front {
+			if e.Kind == Hide {
+				b.WriteString(" - " + e.Name)
+			}
+		}
 	case op.Source != "" && op.Source != op.Target:
 		b.WriteString(" <- " + op.Source)
 	}

@@ -35,7 +35,8 @@ type condition struct {
 	then, otherwise ruling
 }
 
-// conditions are indexed by ruling. Most checks are Docker's (table.go).
+// conditions are indexed by ruling. Most checks are Docker's (table.go); they are slices there because slicing an
+// array here would be work at the start of every cove.
 var conditions = [rulingCount]condition{
 	unlessInjecting: {
 		// Both push characters into the input of a terminal, where the shell that started the sandbox reads
@@ -48,9 +49,9 @@ var conditions = [rulingCount]condition{
 		},
 		then: refuse, otherwise: allow,
 	},
-	unlessNamespaces: {checks: cloneChecks[:], then: allow, otherwise: refuse},
-	ifPersonality:    {checks: personalityChecks[:], then: allow, otherwise: refuse},
-	ifDomain:         {checks: socketChecks[:], then: allow, otherwise: refuse},
+	unlessNamespaces: {checks: cloneChecks, then: allow, otherwise: refuse},
+	ifPersonality:    {checks: personalityChecks, then: allow, otherwise: refuse},
+	ifDomain:         {checks: socketChecks, then: allow, otherwise: refuse},
 }
 
 // A machine is an architecture that filters are compiled for.

@@ -90,33 +90,14 @@ func validate(prog []Instruction) error {
 	return nil
 }
 
-// comparisons is the longest way to a ruling, counted in comparisons of the number.
-func comparisons(prog []Instruction) int {
-	longest, most := make([]int, len(prog)), 0
-	for i, in := range prog {
-		switch {
-		case i < 4: // the architecture
-		case in.Code == opJGE && longest[i] >= 0:
-			for _, n := range []int{i + 1 + int(in.JT), i + 1 + int(in.JF)} {
-				longest[n] = max(longest[n], longest[i]+1)
-			}
-		case in.Code == opJump:
-			n := i + 1 + int(in.K)
-			longest[n] = max(longest[n], longest[i])
-		default: // a return, or the first load of an argument: the number is known
-			most = max(most, longest[i])
-		}
-		if in.Code == opLoad && i > 4 {
-			return max(most, longestAfter(longest[i:]))
-		}
+// comparisons is the longest way to a ruling from instruction i, counted in comparisons of the number.
+func comparisons(prog []Instruction, i int) int {
+	in := prog[i]
+	switch in.Code {
+	case opJGE:
+		return 1 + max(comparisons(prog, i+1+int(in.JT)), comparisons(prog, i+1+int(in.JF)))
+	case opJump:
+		return comparisons(prog, i+1+int(in.K))
 	}
-	return most
-}
-
-func longestAfter(l []int) int {
-	most := 0
-	for _, n := range l {
-		most = max(most, n)
-	}
-	return most
+	return 0 // a return, or the load of an argument: the number is known
 }

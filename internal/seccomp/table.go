@@ -522,11 +522,11 @@ var elsewhere = [...]string{
 	"waitpid",
 }
 
-var cloneChecks = [...]check{
+var cloneChecks = []check{
 	{arg: 0, op: maskedEqual, value: 0x0, mask: 0x7e020000},
 }
 
-var personalityChecks = [...]check{
+var personalityChecks = []check{
 	{arg: 0, op: equal, value: 0x0},
 	{arg: 0, op: equal, value: 0x8},
 	{arg: 0, op: equal, value: 0x20000},
@@ -534,7 +534,7 @@ var personalityChecks = [...]check{
 	{arg: 0, op: equal, value: 0xffffffff},
 }
 
-var socketChecks = [...]check{
+var socketChecks = []check{
 	{arg: 0, op: less, value: 0x3},
 	{arg: 0, op: equal, value: 0x7},
 	{arg: 0, op: equal, value: 0x8},

@@ -218,7 +218,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println(p.PID)
-		select {}
+		p.Hear()
+		os.Exit(2) // the sandbox ended by itself
 	}
 	os.Exit(m.Run())
 }
@@ -246,6 +247,9 @@ func TestDiesWithItsSupervisor(t *testing.T) {
 			t.Fatal(err)
 		}
 		await(mark)
+		if _, err := os.Stat(mark); err != nil {
+			t.Fatal("the sandbox did not start")
+		}
 		cmd.Process.Kill()
 		cmd.Wait()
 		gone := false

@@ -19,6 +19,7 @@ type files struct {
 type lookedUp struct {
 	mode     uint32
 	uid, gid int
+	mtime    int64
 	link     string
 	missing  bool
 }
@@ -75,7 +76,7 @@ func (f *files) resolve(p string) sandbox.File {
 		}
 		real = at
 	}
-	r.Real, r.UID, r.GID, r.Mode = real, last.uid, last.gid, last.mode&0o7777
+	r.Real, r.UID, r.GID, r.Mode, r.MTime = real, last.uid, last.gid, last.mode&0o7777, last.mtime
 	switch last.mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		r.Kind = sandbox.Directory
@@ -101,7 +102,7 @@ func (f *files) one(p string) lookedUp {
 	if err := unix.Fstatat(unix.AT_FDCWD, p, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		l.missing = true
 	} else {
-		l = lookedUp{mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid)}
+		l = lookedUp{mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid), mtime: st.Mtim.Nano()}
 		if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 			if l.link, err = os.Readlink(p); err != nil {
 				l.missing = true

@@ -179,7 +179,7 @@ func printChecks(b *bytes.Buffer, profiles map[string]profile) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(first)) {
-		fmt.Fprintf(b, "\nvar %s = [...]check{\n", conditional[name])
+		fmt.Fprintf(b, "\nvar %s = []check{\n", conditional[name])
 		for _, a := range first[name] {
 			op, ok := operators[a.Op]
 			if !ok {
