@@ -138,10 +138,10 @@ func (s *scanner) keys() []name {
 		switch s.peek() {
 		case '"':
 			s.quoted('"')
-			text = unescape(inside(s.text[start:s.i]))
+			text = unescape(unquote(s.text[start:s.i]))
 		case '\'':
 			s.quoted('\'')
-			text = inside(s.text[start:s.i])
+			text = unquote(s.text[start:s.i])
 		default:
 			for s.i < len(s.text) && !strings.ContainsRune(" \t\r\n.=]#,}[{\"'", rune(s.text[s.i])) {
 				s.i++
@@ -264,8 +264,8 @@ func (s *scanner) blank() {
 	}
 }
 
-// inside takes the quotes off a string of one quote.
-func inside(s string) string {
+// unquote takes the quotes off a string of one quote.
+func unquote(s string) string {
 	if len(s) < 2 {
 		return ""
 	}

@@ -51,8 +51,10 @@ type compiler struct {
 	hidden []string      // real paths that Masks hide, for workdir
 }
 
-// box is the path of something in the box's directory.
-func (c *compiler) box(name string) string { return path.Join(c.host.Data, "boxes", c.spec.Box, name) }
+// box is the path of something in the box's directory, without links, as the stage follows none.
+func (c *compiler) box(name string) string {
+	return path.Join(c.host.Files(c.host.Data).Real, "boxes", c.spec.Box, name)
+}
 
 func (c *compiler) note(text, hint string) {
 	c.plan.Notes = append(c.plan.Notes, Note{text, hint})

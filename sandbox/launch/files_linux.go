@@ -3,7 +3,6 @@ package launch
 import (
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -13,104 +12,54 @@ import (
 // files looks paths of the host up, each once.
 type files struct {
 	known map[string]sandbox.File
-	stat  map[string]lookedUp // one path component at a time, not following links
-}
-
-type lookedUp struct {
-	mode     uint32
-	uid, gid int
-	mtime    int64
-	link     string
-	missing  bool
+	looks map[string]sandbox.Look
 }
 
 func newFiles() *files {
-	return &files{known: map[string]sandbox.File{}, stat: map[string]lookedUp{}}
+	return &files{known: map[string]sandbox.File{}, looks: map[string]sandbox.Look{}}
 }
 
 // lookup is sandbox.Host.Files.
 func (f *files) lookup(p string) sandbox.File {
-	p = path.Clean(p)
-	if r, ok := f.known[p]; ok {
-		return r
-	}
-	r := f.resolve(p)
-	f.known[p] = r
-	return r
-}
-
-// resolve follows p component by component, as the kernel does, and notes the links.
-func (f *files) resolve(p string) sandbox.File {
-	r := sandbox.File{Path: p}
-	real, rest := "/", strings.Split(strings.Trim(p, "/"), "/")
-	last := f.one("/")
-	for hops := 0; len(rest) > 0; {
-		name := rest[0]
-		rest = rest[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			real = path.Dir(real)
-			last = f.one(real)
-			continue
-		}
-		at := path.Join(real, name)
-		last = f.one(at)
-		if last.missing {
-			r.Real = path.Join(append([]string{at}, rest...)...)
-			return r
-		}
-		if last.mode&unix.S_IFMT == unix.S_IFLNK {
-			if hops++; hops > 40 { // as the kernel: ELOOP
-				r.Real = p
-				return r
-			}
-			r.Links = append(r.Links, sandbox.FileLink{Path: at, Text: last.link})
-			rest = append(strings.Split(strings.Trim(last.link, "/"), "/"), rest...)
-			if path.IsAbs(last.link) {
-				real = "/"
-			}
-			last = f.one(real)
-			continue
-		}
-		real = at
-	}
-	r.Real, r.UID, r.GID, r.Mode, r.MTime = real, last.uid, last.gid, last.mode&0o7777, last.mtime
-	switch last.mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		r.Kind = sandbox.Directory
-	case unix.S_IFREG:
-		r.Kind = sandbox.Regular
-	case unix.S_IFSOCK:
-		r.Kind = sandbox.Socket
-	case unix.S_IFIFO:
-		r.Kind = sandbox.Fifo
-	default:
-		r.Kind = sandbox.Device
+	r, ok := f.known[p]
+	if !ok {
+		r = sandbox.Resolve(p, f.look)
+		f.known[p] = r
 	}
 	return r
 }
 
-// one looks at a path whose parents are known to hold no links.
-func (f *files) one(p string) lookedUp {
-	if l, ok := f.stat[p]; ok {
+// look looks at a path whose parents are known to hold no links.
+func (f *files) look(p string) sandbox.Look {
+	if l, ok := f.looks[p]; ok {
 		return l
 	}
-	var l lookedUp
+	var l sandbox.Look
 	var st unix.Stat_t
-	if err := unix.Fstatat(unix.AT_FDCWD, p, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		l.missing = true
-	} else {
-		l = lookedUp{mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid), mtime: st.Mtim.Nano()}
+	if unix.Fstatat(unix.AT_FDCWD, p, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		l = sandbox.Look{Kind: kind(st.Mode), UID: int(st.Uid), GID: int(st.Gid), Mode: st.Mode & 0o7777, MTime: st.Mtim.Nano()}
 		if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			if l.link, err = os.Readlink(p); err != nil {
-				l.missing = true
+			if l.Link, _ = os.Readlink(p); l.Link == "" {
+				l.Kind = sandbox.Missing
 			}
 		}
 	}
-	f.stat[p] = l
+	f.looks[p] = l
 	return l
+}
+
+func kind(mode uint32) sandbox.Kind {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return sandbox.Directory
+	case unix.S_IFREG:
+		return sandbox.Regular
+	case unix.S_IFSOCK:
+		return sandbox.Socket
+	case unix.S_IFIFO:
+		return sandbox.Fifo
+	}
+	return sandbox.Device
 }
 
 // list is sandbox.Host.List.

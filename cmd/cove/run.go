@@ -1,0 +1,139 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"cove/profiles"
+	"cove/sandbox"
+	"cove/sandbox/launch"
+)
+
+var runCommand = command{
+	name: "run", args: "[flags] [--] PROGRAM [ARGS…]",
+	short: "run a program in a sandbox, over a copy of your home",
+	long: `The program sees your home and may change it; the changes land in a box, and your real home stays as it is.
+Whatever follows the first word that is no flag belongs to the program. The exit status is the program's;
+128+n where signal n ended it; 125 where cove could not do its part; 126 where the program cannot be
+executed, 127 where it cannot be found.`,
+	examples: []string{
+		"cove run -- make test", "nothing reaches your home",
+		"cove run --rw . npm install", "writes go through to this directory alone",
+		"cove run --box try --net host ./setup.sh", "in a box that is kept and can be used again",
+		"cove run --home tmpfs --rm ./untrusted", "no home, and nothing is kept",
+	},
+	flags: runFlags, run: (*app).runProgram,
+}
+
+var shellCommand = command{
+	name: "shell", args: "[flags]",
+	short: "run your shell in a sandbox",
+	long:  "As cove run, with the shell that SHELL names.",
+	examples: []string{
+		"cove shell --rm", "look around; nothing is kept",
+		"cove shell --box try", "go on in the box try",
+	},
+	flags: runFlags, run: (*app).runProgram,
+}
+
+var planCommand = command{
+	name: "plan", args: "[flags] [--] PROGRAM [ARGS…]",
+	short: "print what cove run would do, step by step",
+	long: `Nothing is started or made. Each step says why it is there, and in brackets which flag or which line of
+which profile asked for it. Paths in the box of an unnamed run are shown with the name "new".`,
+	examples: []string{
+		"cove plan -p build --rw . make", "",
+		"cove plan --json true | jq .ops", "",
+	},
+	flags: runFlags, run: (*app).runProgram,
+}
+
+// newBox is the name of the box in the plan of a run that would make one.
+const newBox = "new"
+
+// runProgram is cove run, and with differences of a line, cove shell and cove plan.
+func (a *app) runProgram(c *command, args []string) (int, error) {
+	settings, program, err := readFlags(c.flags, args)
+	if err != nil {
+		return exitFailed, withHelp(c, err)
+	}
+	if err := a.where(); err != nil {
+		return exitFailed, err
+	}
+	w, err := wishOf(settings, a.home, a.cwd)
+	switch {
+	case w.helped:
+		return a.ui.help(c), nil
+	case err != nil:
+		return exitFailed, err
+	}
+	a.ui.quiet, a.ui.verbose = w.quiet, w.verbose
+	dryRun := w.dryRun || c.name == planCommand.name
+	switch {
+	case c.name == shellCommand.name && len(program) > 0:
+		return exitFailed, shellTakesNoProgram(program)
+	case c.name == shellCommand.name:
+		program = []string{a.shell()}
+	case len(program) == 0:
+		return exitFailed, noProgram(c)
+	case w.json && !dryRun:
+		return exitFailed, jsonOfRun()
+	}
+
+	layers, notes, err := profiles.Load(a.lookup(), w.profiles)
+	for _, n := range notes {
+		a.ui.note(n)
+	}
+	if err != nil {
+		return exitFailed, err
+	}
+	w.layer.Spec.Command = program
+	spec, err := profiles.Merge(append(layers, &w.layer.Layer)...)
+	if err != nil {
+		return exitFailed, err
+	}
+	host, err := launch.Probe(a.dirs, spec)
+	if err != nil {
+		return exitFailed, err
+	}
+	if dryRun {
+		return exitOK, a.printPlan(spec, host, w.json)
+	}
+
+	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.progress})
+	if err != nil {
+		return exitFailed, a.aboutExec(err, spec, host)
+	}
+	a.ui.changed(report)
+	return report.ExitCode, nil
+}
+
+// shell is the user's.
+func (a *app) shell() string {
+	if s := a.getenv("SHELL"); filepath.IsAbs(s) {
+		return s
+	}
+	return "/bin/sh"
+}
+
+func (a *app) printPlan(spec sandbox.Spec, host sandbox.Host, asJSON bool) error {
+	if spec.Box == "" {
+		spec.Box = newBox
+	}
+	plan, err := sandbox.Compile(spec, host)
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return a.ui.json(plan)
+	case a.ui.verbose:
+		return a.ui.print(plan.TextWithValues())
+	}
+	return a.ui.print(plan.Text())
+}
+
+// exists tells whether a path of the host can be found.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

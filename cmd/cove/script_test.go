@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	if os.Args[0] == probeName {
+		main() // a probe of ours re-executed us
+	}
+	testscript.Main(m, map[string]func(){"cove": main})
+}
+
+// Scripts that a person could type: testdata/script. Each runs twice, with the newest calls of the kernel and without,
+// so that yesterday's kernel is tested on today's.
+func TestScripts(t *testing.T) { runScripts(t, "") }
+
+func TestScriptsClassicMounts(t *testing.T) { runScripts(t, "mount_setattr") }
+
+func runScripts(t *testing.T, without string) {
+	testscript.Run(t, testscript.Params{
+		Dir: "../../testdata/script",
+		Setup: func(e *testscript.Env) error {
+			home := filepath.Join(e.WorkDir, "home")
+			if err := os.MkdirAll(home, 0o755); err != nil {
+				return err
+			}
+			e.Setenv("HOME", home)
+			e.Setenv("COVE_WITHOUT", without)
+			e.Setenv("USER", os.Getenv("USER"))
+			e.Setenv("UID", fmt.Sprint(os.Getuid()))
+			e.Setenv("GID", fmt.Sprint(os.Getgid()))
+			e.Setenv("LANG", "C.UTF-8")
+			for _, v := range []string{"GOMODCACHE", "GOPROXY"} {
+				e.Setenv(v, os.Getenv(v))
+			}
+			e.Cd = home
+			return nil
+		},
+		Condition: condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"unchanged": unchanged,
+			"status":    status,
+		},
+	})
+}
+
+// condition answers what a script needs. A need that is missing is said, and with COVE_REQUIRE is a failure: a test
+// that was skipped in silence has tested nothing.
+func condition(cond string) (bool, error) {
+	switch cond {
+	case "root":
+		return os.Getuid() == 0, nil
+	}
+	kind, need, ok := strings.Cut(cond, ":")
+	if !ok || kind != "need" {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	have := false
+	switch need {
+	case "fuse":
+		f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+		if have = err == nil; have {
+			f.Close()
+			_, err = exec.LookPath("fuse-overlayfs")
+			have = err == nil
+		}
+	case "subids":
+		_, err := exec.LookPath("newuidmap")
+		sub, _ := os.ReadFile("/etc/subuid")
+		have = err == nil && (strings.Contains("\n"+string(sub), "\n"+os.Getenv("USER")+":") || strings.Contains("\n"+string(sub), fmt.Sprintf("\n%d:", os.Getuid())))
+	default:
+		_, err := exec.LookPath(need)
+		have = err == nil
+	}
+	if require := strings.Split(os.Getenv("COVE_REQUIRE"), ","); !have && (slices.Contains(require, need) || slices.Contains(require, "all")) {
+		return false, fmt.Errorf("this test needs %s, which is missing here, and COVE_REQUIRE says that it must not be", need)
+	}
+	return have, nil
+}
+
+// status runs a program and compares its exit status.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || neg {
+		ts.Fatalf("usage: status N PROGRAM ARGS...")
+	}
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit := new(exec.ExitError)
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("%s ended with status %d, not %s", strings.Join(args[1:], " "), code, args[0])
+	}
+}
+
+// unchanged remembers a directory tree, or with a second call on it, compares: names, types, modes, sizes, times of
+// change included. Nothing that a sandbox does may show there.
+func unchanged(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: unchanged NAME DIR")
+	}
+	out, err := exec.Command("find", ts.MkAbs(args[1]), "-path", "*/.local/share/cove", "-prune", "-o", "-printf", "%P %y %m %U:%G %n %i %s %T@ %C@ %l\n").Output()
+	ts.Check(err)
+	lines := strings.Split(string(out), "\n")
+	slices.Sort(lines)
+	now := strings.Join(lines, "\n")
+	file := ts.MkAbs("../unchanged-" + args[0])
+	before, err := os.ReadFile(file)
+	if err != nil {
+		ts.Check(os.WriteFile(file, []byte(now), 0o644))
+		return
+	}
+	if same := string(before) == now; same == neg {
+		ts.Fatalf("%s changed: %v\nbefore:\n%s\nnow:\n%s", args[1], !same, before, now)
+	}
+}

@@ -1,0 +1,512 @@
+package main
+
+// This file is how cove speaks: every sentence that a user reads is here, but for the help of each command, which
+// stands with its flags, and the errors of the packages below, which say what could not be done and know nothing of
+// commands. The manners are:
+//
+//   - Standard output is the program's, or the answer that was asked for. cove itself speaks on standard error,
+//     each line with "cove:" before it. No capital at the beginning, no full stop at the end.
+//   - An error says what could not be done, to what, and why: "cannot …". A hint says what to try, as something
+//     that can be pasted where that is possible.
+//   - What nobody asked for is said to people only: on a terminal, and not with -q.
+//   - Colours only on a terminal, never with NO_COLOR or TERM=dumb, and nothing is said by colour alone.
+//   - Names that others chose are escaped (internal/escape): files, boxes, programs, whole errors.
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"cove/internal/box"
+	"cove/internal/escape"
+	"cove/internal/mount"
+	"cove/internal/tty"
+	"cove/profiles"
+	"cove/sandbox"
+	"cove/sandbox/launch"
+)
+
+// ui is cove's voice.
+type ui struct {
+	out, err       io.Writer
+	outTTY, errTTY bool // people are there
+	outHue, errHue bool // and like colours
+	quiet, verbose bool
+}
+
+func newUI(out, err *os.File, getenv func(string) string) *ui {
+	u := &ui{out: out, err: err, outTTY: tty.IsTerminal(int(out.Fd())), errTTY: tty.IsTerminal(int(err.Fd()))}
+	hue := getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && getenv("TERM") != ""
+	u.outHue, u.errHue = u.outTTY && hue, u.errTTY && hue
+	return u
+}
+
+// SGR codes of ECMA-48.
+const (
+	bold   = "1"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func paint(on bool, hue, text string) string {
+	if !on || hue == "" {
+		return text
+	}
+	return "\x1b[" + hue + "m" + text + "\x1b[m"
+}
+
+// line says one line on standard error. Further lines of the text are left without the prefix, so that they can be
+// copied.
+func (u *ui) line(kind, hue, text string) {
+	first, more, two := strings.Cut(strings.TrimRight(text, "\n"), "\n")
+	if kind != "" {
+		kind = paint(u.errHue, hue, kind+":") + " "
+	}
+	fmt.Fprintf(u.err, "cove: %s%s\n", kind, escape.Text(first))
+	if two {
+		for l := range strings.SplitSeq(more, "\n") {
+			fmt.Fprintln(u.err, escape.Text(l))
+		}
+	}
+}
+
+func (u *ui) hint(text string) {
+	if text != "" {
+		u.line("hint", cyan, text)
+	}
+}
+
+// note says what a user should know before the program runs.
+func (u *ui) note(text string) {
+	if !u.quiet {
+		u.line("note", yellow, text)
+	}
+}
+
+// progress says what only -v wants to know.
+func (u *ui) progress(format string, args ...any) {
+	if u.verbose {
+		u.line("", "", fmt.Sprintf(format, args...))
+	}
+}
+
+// aside says something to people only.
+func (u *ui) aside(text string) {
+	if u.errTTY && !u.quiet {
+		u.line("", "", text)
+	}
+}
+
+// print answers.
+func (u *ui) print(text string) error {
+	_, err := io.WriteString(u.out, text)
+	return written(err)
+}
+
+// json answers a script. Strings keep what was escaped for people; JSON has its own way to write it.
+func (u *ui) json(v any) error {
+	e := json.NewEncoder(u.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return written(e.Encode(v))
+}
+
+// written passes over a reader that has seen enough: cove plan | head.
+func written(err error) error {
+	switch {
+	case err == nil || errors.Is(err, syscall.EPIPE):
+		return nil
+	}
+	return fmt.Errorf("cannot write the answer: %w", err)
+}
+
+// changed says after a run what became of it.
+func (u *ui) changed(r *sandbox.Report) {
+	if u.errTTY {
+		for _, n := range r.Notes {
+			u.note(n)
+		}
+	}
+	switch {
+	case r.Dropped || r.Changes == 0:
+	case r.Changes < 0:
+		u.aside("the changes are in the box " + r.Box + "; go on with them: cove run --box " + r.Box)
+	default:
+		u.aside(fmt.Sprintf("%s changed in your home; see them with: cove diff %s", count(r.Changes, "path", "paths"), r.Box))
+	}
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// A hinted error has advice with it.
+type hinted struct {
+	err   error
+	hints []string
+}
+
+func (h *hinted) Error() string { return h.err.Error() }
+func (h *hinted) Unwrap() error { return h.err }
+
+func hintedf(hint, format string, args ...any) error {
+	return &hinted{fmt.Errorf(format, args...), []string{hint}}
+}
+
+// Usage errors.
+
+func unknownCommand(word string, known []string) error {
+	hint := "cove --help lists the commands; to run a program: cove run -- " + escape.Word(word)
+	if w := nearest(word, known); w != "" {
+		hint = "did you mean cove " + w + "?"
+	}
+	return hintedf(hint, "unknown command %q", word)
+}
+
+func unknownSecond(word string, rest, seconds []string) error {
+	if len(rest) == 0 {
+		return hintedf("cove "+word+" "+strings.Join(seconds, ", "), "cove %s needs a word more", word)
+	}
+	hint := "there are " + strings.Join(seconds, ", ")
+	if w := nearest(rest[0], seconds); w != "" {
+		hint = "did you mean cove " + word + " " + w + "?"
+	}
+	return hintedf(hint, "unknown command %q", word+" "+rest[0])
+}
+
+func misplaced(flag string) error {
+	return hintedf("flags follow the command: cove run "+escape.Word(flag)+" …", "unknown flag %s before the command", flag)
+}
+
+func unknownFlag(typed string, table []flag) error {
+	long := make([]string, 0, len(table))
+	for _, f := range table {
+		long = append(long, "--"+f.name)
+	}
+	if !strings.HasPrefix(typed, "--") && len(typed) > 2 && slices.Contains(long, "-"+typed) {
+		return hintedf("did you mean -"+typed+"?", "unknown flag %s", typed)
+	}
+	if w := nearest(typed, long); w != "" && strings.HasPrefix(typed, "--") {
+		return hintedf("did you mean "+w+"?", "unknown flag %s", typed)
+	}
+	return fmt.Errorf("unknown flag %s", typed)
+}
+
+func missingValue(f *flag, typed string) error {
+	return hintedf(fmt.Sprintf("--%s %s: %s", f.name, f.value, f.help), "the flag %s needs a value", typed)
+}
+
+func needlessValue(f *flag, value string) error {
+	return fmt.Errorf("the flag --%s takes no value, but got %q", f.name, value)
+}
+
+func noProgram(c *command) error {
+	return hintedf("cove "+c.name+" -- PROGRAM [ARGS…]; or cove shell for your shell", "which program?")
+}
+
+func shellTakesNoProgram(program []string) error {
+	return hintedf("cove run -- "+escape.Word(program[0])+" …", "cove shell starts your shell and takes no program")
+}
+
+func jsonOfRun() error {
+	return hintedf("with -n it prints the plan; the report of a run is kept in its box as report.json",
+		"--json is for the plan: the output of a run is the program's")
+}
+
+// badUsage puts kong's words into ours.
+func badUsage(c *command, err error) error {
+	msg, hint := err.Error(), ""
+	if i := strings.Index(msg, ", did you mean "); i > 0 {
+		msg, hint = msg[:i], strings.ReplaceAll(msg[i+2:], `"`, "")
+	}
+	if strings.HasPrefix(msg, "expected ") {
+		msg = "cove " + c.name + " needs more: " + msg
+	}
+	if hint == "" {
+		return withHelp(c, errors.New(msg))
+	}
+	return &hinted{errors.New(msg), []string{hint}}
+}
+
+// withHelp points to the help where there is no better hint.
+func withHelp(c *command, err error) error {
+	if h := (*hinted)(nil); errors.As(err, &h) {
+		return err
+	}
+	return &hinted{err, []string{"cove " + c.name + " --help"}}
+}
+
+// Errors.
+
+// failure says why cove could not do its part, and tells the exit status.
+func (u *ui) failure(err error, status int) int {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			status = u.failure(e, status)
+		}
+		return status
+	}
+	var (
+		wrong       profiles.Errors
+		one         profiles.Error
+		advised     *hinted
+		spec        *sandbox.SpecError
+		unsupported *sandbox.UnsupportedError
+		clone       *launch.CloneError
+		step        *launch.StepError
+		exec        *launch.ExecError
+		busy        *box.BusyError
+	)
+	switch {
+	case errors.As(err, &wrong):
+		for _, e := range wrong {
+			u.profileError(e)
+		}
+		return status
+	case errors.As(err, &one):
+		u.profileError(one)
+		return status
+	}
+	u.line("error", red, err.Error())
+	switch {
+	case errors.As(err, &spec):
+		u.hint(spec.Hint)
+	case errors.As(err, &unsupported):
+		u.hint(unsupported.Hint)
+	case errors.As(err, &clone):
+		u.hint(clone.Hint)
+	case errors.As(err, &step):
+		u.hint(stepAdvice(step))
+	case errors.As(err, &busy):
+		u.hint(busyAdvice(busy))
+	case errors.Is(err, syscall.ENOSPC):
+		u.hint("the disk that holds your boxes is full: cove ls shows them with their sizes, cove rm removes them")
+	}
+	if errors.As(err, &advised) {
+		for _, h := range advised.hints {
+			u.hint(h)
+		}
+	}
+	if errors.As(err, &exec) {
+		if exec.NotFound() {
+			return exitNotFound
+		}
+		return exitNotRunable
+	}
+	return status
+}
+
+// profileError shows where a wish was written wrong.
+func (u *ui) profileError(e profiles.Error) {
+	text := e.Msg
+	if e.File != "" {
+		place := e.File
+		if e.Line > 0 {
+			place += fmt.Sprintf(":%d", e.Line)
+		}
+		if e.Col > 0 {
+			place += fmt.Sprintf(":%d", e.Col)
+		}
+		text = place + ": " + text
+	}
+	if e.Excerpt != "" {
+		text += "\n" + e.Excerpt
+	}
+	u.line("error", red, text)
+	u.hint(e.Hint)
+}
+
+// stepAdvice is what is known to be behind an errno of a step. Mount calls have a dozen reasons for one errno, so
+// the table goes by both; the first line that fits counts.
+func stepAdvice(e *launch.StepError) string {
+	if e.Op == nil {
+		if e.Errno == syscall.ENOENT || e.Errno == syscall.EACCES {
+			return "the plan shows what can be seen inside: cove plan with the same words"
+		}
+		return ""
+	}
+	for _, a := range []struct {
+		errno syscall.Errno
+		do    mount.Verb
+		fs    string
+		text  string
+	}{
+		{syscall.EPERM, mount.Mount, "proc", "parts of /proc are covered here, as in containers, and then the kernel allows no fresh one; for cove in a container: docker run --security-opt systempaths=unconfined, podman run --security-opt unmask=ALL"},
+		{syscall.EPERM, mount.Mount, "mqueue", "an outer sandbox or container refuses mounts"},
+		{syscall.EPERM, mount.Overlay, "", "this kernel does not let you mount overlayfs; try --overlay fuse"},
+		{syscall.EINVAL, mount.Overlay, "", "the kernel cannot put an overlay over this file system, or cannot keep the changes on that of the box; try --overlay fuse, or --home tmpfs with --rw DIR"},
+		{syscall.ELOOP, mount.Overlay, "", "a symbolic link was put in the way since the plan was made; look at it, and run again"},
+		{syscall.ENOSPC, mount.Overlay, "", "the disk that holds your boxes is full: cove ls shows them, cove rm removes them"},
+		{syscall.ENODEV, "", "", "this kernel does not have that file system; its module may have to be loaded by an administrator"},
+		{syscall.ELOOP, "", "", "a symbolic link was put in the way since the plan was made; look at it, and run again"},
+		{syscall.ENOENT, "", "", "it was there when the plan was made; run again"},
+		{syscall.ENOTDIR, "", "", "it was something else when the plan was made; run again"},
+		{syscall.EACCES, mount.BindTo, "", "you may not look into a directory on the way there"},
+		{syscall.EPERM, "", "", "an outer sandbox, container or security module refuses it"},
+		{syscall.ENOSPC, "", "", "the limit of mounts is reached: /proc/sys/fs/mount-max"},
+	} {
+		if a.errno == e.Errno && (a.do == "" || a.do == e.Op.Do) && (a.fs == "" || a.fs == e.Op.Type) {
+			return a.text
+		}
+	}
+	return ""
+}
+
+func busyAdvice(e *box.BusyError) string {
+	if e.PID > 0 {
+		return fmt.Sprintf("process %d uses it: wait until it ends, or choose another with --box", e.PID)
+	}
+	return "wait until its program ends, or choose another with --box"
+}
+
+// Why a program cannot be executed, as far as the host tells.
+
+func notVisible(program, dir string) string {
+	return fmt.Sprintf("%s is on this machine but cannot be seen inside; let it in: --ro %s", program, escape.Word(dir))
+}
+
+func noInterpreter(program, interpreter string) string {
+	return fmt.Sprintf("%s is there, but the interpreter in its first line is not: %s", program, interpreter)
+}
+
+func noLoader(program string) string {
+	return program + " is there, but the loader or libraries that it was built for are not"
+}
+
+const (
+	isDirectory   = "it is a directory"
+	notExecutable = "it is not marked as executable: chmod +x"
+	noFormat      = "it is neither a binary for this machine nor a script with #! in its first line"
+)
+
+// Boxes.
+
+func noBoxes() error { return hintedf("cove run leaves one where something changed", "there are no boxes") }
+
+func noSuchBox(name string, known []string) error {
+	if w := nearest(name, known); w != "" {
+		return hintedf("did you mean "+w+"?", "there is no box %q", name)
+	}
+	return hintedf("cove ls lists them", "there is no box %q", name)
+}
+
+func (u *ui) noBoxesYet() { u.aside("there are no boxes") }
+
+func (u *ui) whichBox(name string) {
+	u.aside("the box " + name)
+}
+
+func (u *ui) noChanges(name string) { u.aside("nothing changed in the box " + name) }
+
+func (u *ui) removed(name string) { u.aside("removed " + name) }
+
+func (u *ui) confirmRemoval(names []string) string {
+	return fmt.Sprintf("cove: remove %s with all changes in them: %s? [y/N] ", count(len(names), "box", "boxes"), escape.Text(strings.Join(names, ", ")))
+}
+
+func notConfirmed() error {
+	return hintedf("cove rm --all --yes", "cannot ask before removing all boxes: this is no terminal")
+}
+
+func whichBoxes() error { return hintedf("cove rm BOX…, or cove rm --all", "which box?") }
+
+func allOrSome() error { return hintedf("cove rm --all alone", "cannot use --all together with names") }
+
+// patience tells people that something goes on, once a second has passed. The line is taken away at the end.
+func (u *ui) patience(what string) (done func()) {
+	if !u.errTTY || u.quiet {
+		return func() {}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		start, shown := time.Now(), false
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				shown = true
+				fmt.Fprintf(u.err, "\rcove: %s… %d s", escape.Text(what), int(time.Since(start).Seconds()))
+			case <-stop:
+				if shown {
+					fmt.Fprint(u.err, "\r\x1b[K")
+				}
+				return
+			}
+		}
+	}()
+	return func() { close(stop); <-stopped }
+}
+
+// Profiles.
+
+func (u *ui) profileFine(name string) { u.aside(name + " is fine") }
+
+func (u *ui) trusted(path string) {
+	u.aside(path + " is trusted as it is now; it may only tighten what your own profiles say")
+}
+
+func (u *ui) untrusted() { u.aside("the .cove.toml of this directory is not trusted any more") }
+
+func (u *ui) confirmTrust(path, text string) string {
+	var b strings.Builder
+	for l := range strings.Lines(text) {
+		fmt.Fprintf(&b, "  %s\n", escape.Text(strings.TrimRight(l, "\r\n")))
+	}
+	return fmt.Sprintf("%scove: trust %s, as shown above? [y/N] ", b.String(), escape.Text(path))
+}
+
+func trustNotConfirmed() error {
+	return hintedf("read the file, then: cove profile trust --yes", "cannot ask whether to trust it: this is no terminal")
+}
+
+const no = "nothing was done"
+
+// nearest finds the word that was probably meant, or "".
+func nearest(word string, words []string) (best string) {
+	limit := max(1, len(strings.TrimLeft(word, "-"))/3) + 1
+	for _, w := range words {
+		if d := distance(strings.ToLower(word), w); d < limit {
+			best, limit = w, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be inserted, dropped, replaced or swapped with their neighbour.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := last[j-1]
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			row[j] = min(change, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,27 @@
+package box
+
+import "fmt"
+
+// A BusyError says that another process uses the box.
+type BusyError struct {
+	Name string
+	PID  int // the holder, in its own pid namespace; 0 where it is not known
+}
+
+func (e *BusyError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("cannot use box %s: another cove uses it", e.Name)
+	}
+	return fmt.Sprintf("cannot use box %s: another cove uses it (pid %d)", e.Name, e.PID)
+}
+
+// A NeedsMapError says that a tree holds files of ids other than the caller's. RemoveTree can remove what is at
+// Dir/Name from within a user namespace that maps the caller's subordinate ids. The box itself is already gone.
+type NeedsMapError struct {
+	Dir, Name string
+	UID       int // the owner of the first directory in the way
+}
+
+func (e *NeedsMapError) Error() string {
+	return fmt.Sprintf("cannot remove %s/%s: it holds files of user id %d, which only a user namespace with your subordinate ids can remove", e.Dir, e.Name, e.UID)
+}

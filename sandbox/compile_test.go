@@ -1,0 +1,171 @@
+package sandbox_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"cove/profiles"
+	"cove/sandbox"
+	"cove/userns"
+)
+
+var update = flag.Bool("update", false, "rewrite the plans in testdata/plan")
+
+// facts is a Host as a person would write it.
+type facts struct {
+	Kernel  string
+	Cwd     string
+	User    userns.User
+	Subids  userns.Ranges
+	Without []string // features that this machine lacks
+	Fuse    bool     // fuse-overlayfs is installed
+	TTY     sandbox.TTY
+	Env     map[string]string
+	Mounts  []string // "/home/u/mnt fuse.sshfs rw,nosuid"
+	Files   string   // "/bin -> usr/bin", "/usr dir", "/etc/passwd file", "/home/u dir 1000:1000 700"
+}
+
+func (f facts) host(t *testing.T) sandbox.Host {
+	t.Helper()
+	looks := map[string]sandbox.Look{"/": {Kind: sandbox.Directory}}
+	for line := range strings.Lines(f.Files) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		if p, text, ok := strings.Cut(line, " -> "); ok {
+			looks[p] = sandbox.Look{Kind: sandbox.Regular, Link: text}
+			continue
+		}
+		w := strings.Fields(line)
+		l := sandbox.Look{Kind: sandbox.Kind(w[1]), Mode: 0o755}
+		if len(w) > 2 {
+			fmt.Sscanf(w[2], "%d:%d", &l.UID, &l.GID)
+		}
+		if len(w) > 3 {
+			mode, err := strconv.ParseUint(w[3], 8, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Mode = uint32(mode)
+		}
+		looks[w[0]] = l
+		for d := path.Dir(w[0]); looks[d].Kind == sandbox.Missing; d = path.Dir(d) {
+			looks[d] = sandbox.Look{Kind: sandbox.Directory, Mode: 0o755}
+		}
+	}
+	look := func(p string) sandbox.Look { return looks[p] }
+	list := func(dir string, only func(sandbox.Look) bool) (names []string) {
+		for p, l := range looks {
+			if p != "/" && path.Dir(p) == dir && only(l) {
+				names = append(names, path.Base(p))
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	h := sandbox.Host{
+		Kernel: f.Kernel, User: f.User, Cwd: f.Cwd, Env: f.Env, Subids: f.Subids, TTY: f.TTY,
+		Data: path.Join(f.User.Home, ".local/share/cove"), Config: path.Join(f.User.Home, ".config/cove"),
+		Runtime: fmt.Sprintf("/run/user/%d/cove", f.User.UID),
+		Files:   func(p string) sandbox.File { return sandbox.Resolve(p, look) },
+		List:    func(dir string) []string { return list(dir, func(sandbox.Look) bool { return true }) },
+		Links:   func(dir string) []string { return list(dir, func(l sandbox.Look) bool { return l.Link != "" }) },
+	}
+	feature := func(name, reason string) sandbox.Feature {
+		if slices.Contains(f.Without, name) {
+			return sandbox.No(reason)
+		}
+		return sandbox.Yes
+	}
+	h.Features = sandbox.Features{
+		UserNS:        feature("userns", "Ubuntu's AppArmor restricts user namespaces to programs with a profile"),
+		MountSetattr:  feature("mount_setattr", "mount_setattr(2) needs Linux 5.12"),
+		NewMountAPI:   feature("new-mount-api", "open_tree(2) is refused here"),
+		KernelOverlay: feature("kernel-overlay", "this kernel has no overlayfs in user namespaces"),
+		CgroupNS:      feature("cgroup-namespace", ""),
+		SeccompFilter: feature("seccomp", "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)"),
+		NewIDMap:      feature("newuidmap", "newuidmap is not installed; sudo apt-get install uidmap"),
+		FuseOverlay:   sandbox.No("fuse-overlayfs is not installed; sudo apt-get install fuse-overlayfs"),
+	}
+	if f.Fuse {
+		h.Features.FuseOverlay = sandbox.Yes
+	}
+	for _, m := range f.Mounts {
+		w := strings.Fields(m)
+		h.Mounts = append(h.Mounts, sandbox.MountPoint{Path: w[0], Type: w[1], Options: strings.Split(w[2], ",")})
+	}
+	return h
+}
+
+// Each file of testdata/plan is a profile and the facts of a host, and the plan that comes of them: the effect on
+// every distribution and old kernel, as text, on any machine.
+func TestPlans(t *testing.T) {
+	files, err := filepath.Glob("../testdata/plan/*.txtar")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d plans, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			ar, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := func(name string) *txtar.File {
+				for i := range ar.Files {
+					if ar.Files[i].Name == name {
+						return &ar.Files[i]
+					}
+				}
+				ar.Files = append(ar.Files, txtar.File{Name: name})
+				return &ar.Files[len(ar.Files)-1]
+			}
+			var f facts
+			if md, err := toml.Decode(string(part("host.toml").Data), &f); err != nil || len(md.Undecoded()) > 0 {
+				t.Fatal(err, md.Undecoded())
+			}
+			layer, err := profiles.Parse("profile.toml", part("profile.toml").Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := profiles.Merge(layer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec.Command, spec.Box = []string{"make", "test"}, "new"
+			plan, err := sandbox.Compile(spec, f.host(t))
+			got := ""
+			switch e := err.(type) {
+			case nil:
+				got = plan.Text()
+			case *sandbox.UnsupportedError:
+				got = fmt.Sprintf("this machine: %s\nhint: %s\n", e.Msg, e.Hint)
+			case *sandbox.SpecError:
+				got = fmt.Sprintf("%s: %s\nhint: %s\n", e.From, e.Msg, e.Hint)
+			default:
+				t.Fatal(err)
+			}
+			want := part("plan")
+			if *update {
+				want.Data = []byte(got)
+				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if string(want.Data) != got {
+				t.Errorf("the plan is now\n%s\nrun go test ./sandbox -update, and look at the difference", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,66 @@
+package userns
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Install has newuidmap and newgidmap write m for pid, a child of the caller in a user namespace without maps. A map
+// that needs no helper is not written here: the process in the namespace does that.
+func Install(pid int, m Map) error {
+	if !m.Helper {
+		return fmt.Errorf("cannot install the id map %v from outside: it needs no helper (this is a bug in cove)", m)
+	}
+	if pid <= 0 {
+		return fmt.Errorf("cannot install an id map for process %d (this is a bug in cove)", pid)
+	}
+	if err := runHelper("newuidmap", pid, m.UIDs); err != nil {
+		return err
+	}
+	return runHelper("newgidmap", pid, m.GIDs)
+}
+
+func runHelper(name string, pid int, lines []Range) error {
+	_, err := output(10*time.Second, name, append([]string{strconv.Itoa(pid)}, strings.Fields(MapText(lines))...)...)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return &Error{"cannot map subordinate ids: " + name + " is not installed",
+			"install it: sudo apt install uidmap (Fedora: shadow-utils, Alpine: shadow-uidmap, Arch: shadow), or use --ids single"}
+	}
+	return &Error{"cannot map subordinate ids: " + err.Error(), circumstances(name).hint(name, err.Error())}
+}
+
+// circumstances looks for what is known to keep a helper from its work.
+func circumstances(name string) trouble {
+	read := func(p string) string {
+		b, _ := os.ReadFile(p) // what is not there forbids nothing
+		return strings.Join(strings.Fields(string(b)), " ")
+	}
+	t := trouble{
+		root:     unix.Getuid() == 0,
+		nested:   read("/proc/self/uid_map") != "0 0 4294967295",
+		appArmor: read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1",
+	}
+	if nnp, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil {
+		t.noNewPrivs = nnp == 1
+	}
+	if p, err := exec.LookPath(name); err == nil {
+		t.path = p
+		var st unix.Stat_t
+		setuid := unix.Stat(p, &st) == nil && st.Mode&unix.S_ISUID != 0 && st.Uid == 0
+		caps, err := unix.Getxattr(p, "security.capability", nil)
+		t.plain = !setuid && (err != nil || caps == 0)
+		var fs unix.Statfs_t
+		t.nosuid = unix.Statfs(p, &fs) == nil && fs.Flags&unix.ST_NOSUID != 0
+	}
+	return t
+}
