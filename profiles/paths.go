@@ -41,7 +41,7 @@ func cleanPath(s string, shell bool) (clean, why, hint string) {
 	case shell:
 		s = "./" + s
 	default:
-		return "", "it is relative", fmt.Sprintf(`begin it with "~/", "/", or with "./" for the directory that cove is started in: "~/%s"`, s)
+		return "", "it is relative", fmt.Sprintf(`begin it with "~/", "/", or with "./" for the directory that cove is started in: %s`, quote("~/"+s))
 	}
 	up := strings.HasSuffix(s, "/..") || strings.Contains(s, "/../")
 	switch {

@@ -188,6 +188,10 @@ func (c *compiler) farewell() error {
 	if !c.host.Features.SeccompFilter.OK {
 		return &UnsupportedError{"cannot filter system calls: " + c.host.Features.SeccompFilter.Reason, "a profile can do without: [seccomp] mode = \"none\""}
 	}
+	if c.spec.Nesting.Value && c.plan.IDs.UID == 0 && c.plan.Caps == nil {
+		// verify_root_map in the kernel (db2e718a4798, Linux 5.12).
+		c.plan.Caps = []Cap{{"SETFCAP", "without it, no id could be mapped in the namespaces that root makes"}}
+	}
 	p := seccomp.Policy{Nesting: c.spec.Nesting.Value}
 	for _, cap := range c.plan.Caps {
 		p.Chroot = p.Chroot || cap.Name == "SYS_CHROOT"

@@ -52,7 +52,7 @@ func (c *compiler) home() error {
 func (c *compiler) copyOnWrite(h *HomePlan, home File) error {
 	feature, wish := c.host.Features, c.spec.Overlay.Or(OverlayAuto)
 	kernel := feature.KernelOverlay
-	if below := c.mountsBelow(home.Real); kernel.OK && len(below) > 0 {
+	if below := c.mountsBelow(home.Real); len(below) > 0 {
 		// Mounts that a user namespace inherits are locked together, and the kernel refuses such a tree as a
 		// layer: "failed to clone lowerpath" (bubblewrap #680).
 		kernel = No("the kernel cannot put an overlay over " + strings.Join(below, ", ") + ", mounted below your home")

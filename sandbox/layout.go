@@ -71,6 +71,7 @@ func (c *compiler) layout() error {
 	for _, op := range l.seal {
 		l.emit(op)
 	}
+	l.emit(mount.Op{Do: mount.Seal, Target: "/dev", Why: "no device can be added"})
 	if !c.plan.Home.RootCow {
 		l.emit(mount.Op{Do: mount.Seal, Target: "/", Why: "nothing can be added to the root"})
 	}
@@ -104,7 +105,10 @@ func (c *compiler) front() {
 			}
 		}
 	}
-	add(f.Hide, mount.Hide)
+	add(slices.DeleteFunc(slices.Clone(f.Hide), func(name string) bool {
+		// Nothing is there to be hidden; and overlayfs shows whiteouts in a directory that only one layer has.
+		return c.host.Files(path.Join(c.real, path.Dir(name))).Kind != Directory
+	}), mount.Hide)
 	add(f.Dirs, mount.EntryDir)
 	add(f.Files, mount.EntryFile)
 	for _, name := range slices.Sorted(maps.Keys(entries)) {

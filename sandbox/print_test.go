@@ -15,7 +15,7 @@ func TestPlanText(t *testing.T) {
 		Command:  []string{"sh", "-c", "echo it's > ~/hello", "\x1b[31m"},
 		Workdir:  "/home/u/my\nproject",
 		Env:      []EnvVar{{"HOME", "/home/u", "cove"}, {"LANG", "C.UTF-8", "profile default:3"}, {"TERM", "xterm\x1b", "profile default:3"}},
-		IDs:      userns.Map{UIDs: []userns.Range{{0, 1000, 1}, {1, 100000, 65536}}, GIDs: []userns.Range{{1000, 1000, 1}}, Helper: true},
+		IDs:      userns.Map{UIDs: []userns.Range{{Inside: 0, Outside: 1000, Count: 1}, {Inside: 1, Outside: 100000, Count: 65536}}, GIDs: []userns.Range{{Inside: 1000, Outside: 1000, Count: 1}}, Helper: true},
 		Hostname: "cove",
 		Namespaces: []Namespace{
 			{"user", "no privilege outside"}, {"mnt", ""}, {"pid", ""},

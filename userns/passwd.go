@@ -15,6 +15,7 @@ import (
 func passwdEntry(text string, uid int) (user.User, bool) {
 	want := strconv.Itoa(uid)
 	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line) // as glibc does before it looks for a comment
 		f := strings.SplitN(line, ":", 4)
 		if len(f) != 4 || f[2] != want || f[0] == "" || strings.ContainsAny(f[0][:1], "+-#") {
 			continue

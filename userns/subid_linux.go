@@ -96,7 +96,7 @@ func output(limit time.Duration, name string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()
-	if err == nil {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) { // which comes after success only
 		return stdout.String(), nil
 	}
 	if ctx.Err() != nil {

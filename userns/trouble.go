@@ -1,6 +1,9 @@
 package userns
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // trouble is what can keep newuidmap or newgidmap from writing a map.
 type trouble struct {
@@ -27,6 +30,8 @@ func (t trouble) hint(name, said string) string {
 			name + " looks itself: the whole range must be yours in " + file + ", or in the source that /etc/nsswitch.conf names after subid:"},
 		{strings.Contains(said, "determine your user"), // "Cannot determine your user name"
 			name + " serves only users with an entry in the passwd database; use --ids single"},
+		{strings.Contains(said, "owned by a different user") && otherGroup(said),
+			name + " serves only whose group is the one in the passwd database: leave newgrp or sg, or use --ids single"},
 		{strings.Contains(said, "owned by a different user"),
 			"the process is not dumpable, or not yours: this is a bug in cove"},
 		{!strings.Contains(said, "not permitted") && !strings.Contains(said, "Could not set caps") && !strings.Contains(said, "denied"), ""},
@@ -42,4 +47,13 @@ func (t trouble) hint(name, said string) string {
 		}
 	}
 	return ""
+}
+
+// otherGroup tells whether "owned by a different user: uid:0 pw_uid:0 st_uid:0, gid:5 pw_gid:0 st_gid:5" means the
+// caller's group.
+func otherGroup(said string) bool {
+	var gid, entry int
+	_, after, _ := strings.Cut(said, ", gid:")
+	n, _ := fmt.Sscanf(after, "%d pw_gid:%d", &gid, &entry)
+	return n == 2 && gid != entry
 }

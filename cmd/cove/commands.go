@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -47,6 +48,8 @@ type command struct {
 	flags   []flag
 	run     func(a *app, c *command, args []string) (int, error)
 
+	hidden bool // cove's own, left out of help
+
 	// trouble is its exit status where cove could not do its part; exitFailed where it is 0.
 	trouble int
 }
@@ -60,26 +63,31 @@ type grammar interface {
 func commands() []command {
 	return []command{runCommand, shellCommand, planCommand, diffCommand, lsCommand, rmCommand,
 		profileListCommand, profileShowCommand, profileCheckCommand, profileSchemaCommand, profileTrustCommand, profileUntrustCommand,
-		versionCommand, helpCommand()}
+		versionCommand, helpCommand(), removeCommand}
 }
 
 // main runs one command line, and tells the exit status.
 //
 // It dispatches on the first word and then parses for that command alone: kong needs a millisecond for a grammar
 // of all of cove, a third of what a sandbox takes.
-func (a *app) main(args []string) int {
+func (a *app) main(args []string) (status int) {
 	a.ui = newUI(a.stdout, a.stderr, a.getenv)
+	defer func() {
+		if bug := recover(); bug != nil {
+			status = a.ui.bug(bug, debug.Stack())
+		}
+	}()
 	c, rest, err := dispatch(args)
 	if err != nil {
 		return a.ui.failure(err, exitFailed)
 	}
 	if c == nil {
-		return a.ui.welcome(a.stderr)
+		return a.ui.welcome()
 	}
 	if i := slices.Index(rest, "--"); c.flags == nil && wantsHelp(rest, i) {
 		return a.ui.help(c)
 	}
-	status, err := c.run(a, c, rest)
+	status, err = c.run(a, c, rest)
 	if err != nil {
 		if c.trouble != 0 {
 			return a.ui.failure(err, c.trouble)
@@ -148,7 +156,7 @@ func dispatch(args []string) (c *command, rest []string, err error) {
 func names(all []command) (words []string) {
 	for i := range all {
 		first, _, _ := strings.Cut(all[i].name, " ")
-		if !slices.Contains(words, first) {
+		if !slices.Contains(words, first) && !all[i].hidden {
 			words = append(words, first)
 		}
 	}

@@ -10,21 +10,13 @@ package main
 import (
 	"os"
 	"runtime"
-
-	"cove/overlay"
 )
 
 // The sandbox dies with the thread that forked it (PR_SET_PDEATHSIG is about threads, prctl(2)), and only the main
 // thread lives as long as the process. It is locked here because only init is sure to run on it.
 func init() { runtime.LockOSThread() }
 
-// probeName is what package overlay calls us when it starts us to try a mount in namespaces of its own.
-const probeName = overlay.ProbeName
-
 func main() {
-	if os.Args[0] == probeName {
-		overlay.ProbeMain()
-	}
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	os.Exit(a.main(os.Args[1:]))
 }

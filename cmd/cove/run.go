@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 
 	"cove/profiles"
@@ -26,7 +25,7 @@ executed, 127 where it cannot be found.`,
 }
 
 var shellCommand = command{
-	name: "shell", args: "[flags]",
+	name: shellName, args: "[flags]",
 	short: "run your shell in a sandbox",
 	long:  "As cove run, with the shell that SHELL names.",
 	examples: []string{
@@ -37,7 +36,7 @@ var shellCommand = command{
 }
 
 var planCommand = command{
-	name: "plan", args: "[flags] [--] PROGRAM [ARGS…]",
+	name: planName, args: "[flags] [--] PROGRAM [ARGS…]",
 	short: "print what cove run would do, step by step",
 	long: `Nothing is started or made. Each step says why it is there, and in brackets which flag or which line of
 which profile asked for it. Paths in the box of an unnamed run are shown with the name "new".`,
@@ -47,6 +46,12 @@ which profile asked for it. Paths in the box of an unnamed run are shown with th
 	},
 	flags: runFlags, run: (*app).runProgram,
 }
+
+// Names of commands that runProgram tells apart. (Their variables refer to it.)
+const (
+	shellName = "shell"
+	planName  = "plan"
+)
 
 // newBox is the name of the box in the plan of a run that would make one.
 const newBox = "new"
@@ -68,11 +73,11 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		return exitFailed, err
 	}
 	a.ui.quiet, a.ui.verbose = w.quiet, w.verbose
-	dryRun := w.dryRun || c.name == planCommand.name
+	dryRun := w.dryRun || c.name == planName
 	switch {
-	case c.name == shellCommand.name && len(program) > 0:
+	case c.name == shellName && len(program) > 0:
 		return exitFailed, shellTakesNoProgram(program)
-	case c.name == shellCommand.name:
+	case c.name == shellName:
 		program = []string{a.shell()}
 	case len(program) == 0:
 		return exitFailed, noProgram(c)
@@ -130,10 +135,4 @@ func (a *app) printPlan(spec sandbox.Spec, host sandbox.Host, asJSON bool) error
 		return a.ui.print(plan.TextWithValues())
 	}
 	return a.ui.print(plan.Text())
-}
-
-// exists tells whether a path of the host can be found.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -13,6 +13,7 @@ package main
 //   - Names that others chose are escaped (internal/escape): files, boxes, programs, whole errors.
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,11 +23,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"cove/internal/box"
 	"cove/internal/escape"
 	"cove/internal/mount"
 	"cove/internal/tty"
+	"cove/overlay"
 	"cove/profiles"
 	"cove/sandbox"
 	"cove/sandbox/launch"
@@ -126,6 +129,111 @@ func written(err error) error {
 		return nil
 	}
 	return fmt.Errorf("cannot write the answer: %w", err)
+}
+
+// document answers with a text that somebody else may have written: as it is for a file or a pipe, escaped for people.
+func (u *ui) document(text string) error {
+	if !u.outTTY {
+		return u.print(text)
+	}
+	var b strings.Builder
+	for l := range strings.Lines(text) {
+		b.WriteString(strings.ReplaceAll(escape.Text(strings.TrimRight(l, "\r\n")), `\t`, "\t") + "\n")
+	}
+	return u.print(b.String())
+}
+
+// table answers with columns. The words in them are escaped here; the last column may be long.
+func (u *ui) table(head []string, rows [][]string) error {
+	all := rows
+	if head != nil && len(rows) > 0 && u.outTTY {
+		all = append([][]string{head}, rows...)
+	}
+	var width [16]int
+	for _, r := range all {
+		for i := range r {
+			r[i] = escape.Name(r[i])
+			width[i] = max(width[i], utf8.RuneCountInString(r[i]))
+		}
+	}
+	var b strings.Builder
+	for n, r := range all {
+		var line strings.Builder
+		for i, cell := range r {
+			fmt.Fprintf(&line, "%-*s  ", width[i], cell)
+		}
+		text := strings.TrimRight(line.String(), " ")
+		if n == 0 && len(all) > len(rows) {
+			text = paint(u.outHue, bold, text)
+		}
+		b.WriteString(text + "\n")
+	}
+	return u.print(b.String())
+}
+
+// A stream answers line by line, for what can be long.
+type stream struct {
+	*bufio.Writer
+	hue bool
+}
+
+func (u *ui) stream() *stream { return &stream{bufio.NewWriterSize(u.out, 64<<10), u.outHue} }
+
+func (s *stream) flush() error { return written(s.Flush()) }
+
+// json writes an object on a line of its own.
+func (s *stream) json(v any) error {
+	e := json.NewEncoder(s)
+	e.SetEscapeHTML(false)
+	return written(e.Encode(v))
+}
+
+// change writes one line of a diff: what happened to the path, what it is where that is no plain file, and what a
+// reader should know of it.
+func (s *stream) change(c overlay.Change) error {
+	hue := map[overlay.Kind]string{overlay.Added: green, overlay.Deleted: red, overlay.Replaced: yellow, overlay.Retyped: yellow}[c.Kind]
+	name := escape.Name(c.Path)
+	switch {
+	case c.After.Type == overlay.TypeDir || c.After.Type == overlay.TypeAbsent && c.Before.Type == overlay.TypeDir:
+		name += "/"
+	case c.After.Type == overlay.TypeSymlink:
+		name += " → " + escape.Name(c.After.Target)
+	}
+	line := paint(s.hue, hue, string(c.Kind)) + "  " + name
+	if c.Flags.Has(^overlay.Flags(0)) && (c.Kind == overlay.Meta || c.Flags.Has(dangerous)) {
+		words := strings.Join(c.Flags.Names(), ", ")
+		if c.Flags.Has(dangerous) {
+			words = paint(s.hue, red, words)
+		}
+		line += "  (" + words + ")"
+	}
+	_, err := s.WriteString(line + "\n")
+	return written(err)
+}
+
+// dangerous is what a reader of a diff should not overlook.
+const dangerous = overlay.Setuid | overlay.Setgid | overlay.Capability | overlay.Hidden | overlay.Special
+
+func (u *ui) versions(v versions) error {
+	commit := ""
+	if v.Commit != "" && !strings.Contains(v.Cove, v.Commit[:min(7, len(v.Commit))]) {
+		commit = " (" + v.Commit[:min(12, len(v.Commit))] + ")"
+	}
+	return u.print(fmt.Sprintf("cove %s%s\nbuilt with %s for %s\nLinux %s\n", v.Cove, commit, v.Go, v.System, escape.Name(v.Kernel)))
+}
+
+// help prints the help of a command.
+func (u *ui) help(c *command) int {
+	if u.print(c.text(u.outHue)) != nil {
+		return exitFailed
+	}
+	return exitOK
+}
+
+// welcome is for cove without a word.
+func (u *ui) welcome() int {
+	io.WriteString(u.err, overview(u.errHue))
+	return exitFailed
 }
 
 // changed says after a run what became of it.
@@ -307,6 +415,14 @@ func (u *ui) failure(err error, status int) int {
 	return status
 }
 
+// bug is the third voice: not your wish, not this machine, but cove is wrong.
+func (u *ui) bug(what any, stack []byte) int {
+	u.line("error", red, fmt.Sprintf("this is a bug in cove: %v", what))
+	u.hint("please report it with what follows; the box of the run, if it had one, is as it was: cove ls")
+	u.err.Write(stack)
+	return exitFailed
+}
+
 // profileError shows where a wish was written wrong.
 func (u *ui) profileError(e profiles.Error) {
 	text := e.Msg
@@ -392,7 +508,9 @@ const (
 
 // Boxes.
 
-func noBoxes() error { return hintedf("cove run leaves one where something changed", "there are no boxes") }
+func noBoxes() error {
+	return hintedf("cove run leaves one where something changed", "there are no boxes")
+}
 
 func noSuchBox(name string, known []string) error {
 	if w := nearest(name, known); w != "" {
@@ -405,6 +523,10 @@ func (u *ui) noBoxesYet() { u.aside("there are no boxes") }
 
 func (u *ui) whichBox(name string) {
 	u.aside("the box " + name)
+}
+
+func (u *ui) stillRunning(name string) {
+	u.note("the box " + name + " is in use: this is how it stands now")
 }
 
 func (u *ui) noChanges(name string) { u.aside("nothing changed in the box " + name) }
@@ -451,6 +573,14 @@ func (u *ui) patience(what string) (done func()) {
 }
 
 // Profiles.
+
+func brokenProfile(name string) string {
+	return "cannot be used: cove profile check " + name + " tells why"
+}
+
+func textOfOne() error {
+	return hintedf("cove profile show --text NAME", "--text is for one profile, and is not JSON")
+}
 
 func (u *ui) profileFine(name string) { u.aside(name + " is fine") }
 

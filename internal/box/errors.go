@@ -16,7 +16,8 @@ func (e *BusyError) Error() string {
 }
 
 // A NeedsMapError says that a tree holds files of ids other than the caller's. RemoveTree can remove what is at
-// Dir/Name from within a user namespace that maps the caller's subordinate ids. The box itself is already gone.
+// Dir/Name from within a user namespace that maps the caller's subordinate ids. From Remove, the box itself is
+// already gone; from Prepare, it is whole, and only its work directory is in the way.
 type NeedsMapError struct {
 	Dir, Name string
 	UID       int // the owner of the first directory in the way

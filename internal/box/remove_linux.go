@@ -34,9 +34,14 @@ type level struct {
 
 type remover struct {
 	left  int // how many entries may be removed; < 0: any number
+	races int // how often somebody changed what we were at
 	stack []level
 	buf   []byte
 }
+
+// maxRaces is how often a remover starts anew on a directory in which somebody makes files meanwhile. One file is
+// usual: the lock of a box, made by a process that opened the box before it was moved aside (Store.lock).
+const maxRaces = 100
 
 // errEnough says that the number of entries was used up.
 var errEnough = errors.New("cannot go on: enough was removed")
@@ -48,7 +53,7 @@ func (r *remover) tree(dirfd int, name string) error {
 	}
 	defer r.close()
 	if err := r.descend(dirfd, name); err != nil {
-		return ignoreGone(err)
+		return err
 	}
 	for len(r.stack) > 0 {
 		top := &r.stack[len(r.stack)-1]
@@ -74,7 +79,7 @@ func (r *remover) tree(dirfd int, name string) error {
 			top.removed = true
 			continue
 		}
-		if err := r.descend(top.fd, child); ignoreGone(err) != nil {
+		if err := r.descend(top.fd, child); err != nil {
 			return err
 		}
 	}
@@ -96,10 +101,16 @@ func (r *remover) unlink(dirfd int, name string) (isDir bool, err error) {
 			err = err2
 		} else if err2 != unix.ENOTDIR {
 			err = err2
+		} else if err == unix.EISDIR && r.races < maxRaces {
+			r.races++ // a file or a link has its place now
+			return r.unlink(dirfd, name)
 		}
 	}
 	if ignoreGone(err) == nil {
 		return false, nil
+	}
+	if err == unix.EBUSY {
+		return false, mounted(name)
 	}
 	if err == unix.EACCES || err == unix.EPERM {
 		if owner := foreign(dirfd); owner >= 0 {
@@ -114,8 +125,15 @@ func (r *remover) descend(dirfd int, name string) error {
 	// O_PATH first: a directory of mode 000 can be had by it, and then be given a mode to work with. It goes
 	// through /proc because fchmod(2) takes no O_PATH descriptor and fchmodat2(2) came with Linux 6.6.
 	p, err := unix.Openat(dirfd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return ignoreGone(err)
+	if err == unix.ENOTDIR && len(r.stack) > 0 && r.races < maxRaces {
+		// A file or a link has its place now. It is found when the directory above is read again.
+		r.races++
+		r.stack[len(r.stack)-1].removed = true
+		return nil
+	} else if err == unix.ENOENT {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("cannot open directory %q: %w", name, err)
 	}
 	defer unix.Close(p)
 	var st unix.Stat_t
@@ -123,7 +141,7 @@ func (r *remover) descend(dirfd int, name string) error {
 		return err
 	}
 	if len(r.stack) > 0 && st.Dev != r.stack[len(r.stack)-1].dev {
-		return fmt.Errorf("cannot remove %q: another file system is mounted there; unmount it first", name)
+		return mounted(name)
 	}
 	if st.Mode&0o700 != 0o700 {
 		if err := unix.Chmod("/proc/self/fd/"+strconv.Itoa(p), 0o700); err == unix.EPERM {
@@ -204,10 +222,20 @@ func (r *remover) ascend(dirfd int) error {
 		up = parent.fd
 	}
 	isDir, err := r.unlink(up, top.name)
-	if isDir {
+	if !isDir {
+		return err
+	}
+	if r.races++; r.races > maxRaces {
 		return fmt.Errorf("cannot remove directory %q: somebody puts files there", top.name)
 	}
-	return err
+	if len(r.stack) == 0 {
+		return r.descend(dirfd, top.name)
+	}
+	return nil // it is found again, as the directory above is read again
+}
+
+func mounted(name string) error {
+	return fmt.Errorf("cannot remove %q: another file system is mounted there; unmount it first", name)
 }
 
 func (r *remover) close() {

@@ -81,6 +81,19 @@ func attributes(words []string) (attr uint64, ms uintptr, own []string) {
 	return attr, ms, own
 }
 
+// pivot adds making the working directory, a mount, the root, and letting the old one go.
+//
+// pivot_root(".", ".") stacks the old root on the new one, from where umount2 lets it go, with all that is mounted in
+// it (pivot_root(2), NOTES). But it takes the topmost mount alone: had anything been stacked on the old root, that
+// would go and the old root stay, out of sight until somebody looks at "/..", for which the kernel goes to the top of
+// what is mounted on the root. So that is looked at, and EXDEV ends it all.
+func pivot(l *stage.List, i int) {
+	l.Call(i, unix.SYS_PIVOT_ROOT, ".", ".")
+	l.Call(i, unix.SYS_UMOUNT2, ".", unix.MNT_DETACH)
+	l.Call(i, unix.SYS_CHDIR, "/")
+	closeFD(l, i, open(l, i, unix.AT_FDCWD, "/..", unix.O_DIRECTORY, unix.RESOLVE_NO_XDEV))
+}
+
 // parent adds opening the directory that holds target, in the new root seen from dir.
 func parent(l *stage.List, op int, dir any, target string, extra uint64) (fd stage.Slot, base string) {
 	d, base := path.Split(path.Clean(target))
@@ -180,12 +193,20 @@ func fuseOptions(op Op) []string {
 	return append([]string{fmt.Sprintf("fd=%d", fdFuse), "rootmode=40000"}, op.Options...)
 }
 
-// handFuse adds opening /dev/fuse, inside the user namespace as the kernel asks (fuse_fill_super compares the
-// opener's with the mount's), and sending it to the supervisor.
-func handFuse(l *stage.List, i int) {
+// openFuse adds opening /dev/fuse at fdFuse, inside the user namespace as the kernel asks (fuse_fill_super compares
+// the opener's with the mount's).
+func openFuse(l *stage.List, i int) stage.Parcel {
 	p := stage.NewParcel(stage.DescriptorFuse)
 	l.Call(i, unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0).Into(p.Slot())
 	l.Call(i, unix.SYS_DUP3, p.Slot(), fdFuse, unix.O_CLOEXEC)
+	return p
+}
+
+// handFuse adds sending the device to the supervisor, and waiting until its file system is served. It must be mounted
+// by now: to read from a device without a file system is EPERM.
+func handFuse(l *stage.List, i int, p stage.Parcel) {
 	l.Hand(i, p)
 	closeFD(l, i, p.Slot())
+	closeFD(l, i, fdFuse)
+	l.Wait(i)
 }

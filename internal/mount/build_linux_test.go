@@ -60,10 +60,7 @@ func run(t *testing.T, b mount.Builder, ops []mount.Op, script string) (out stri
 	defer r.Close()
 	s := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS)
 	for _, f := range [][2]string{{"setgroups", "deny"}, {"uid_map", fmt.Sprintf("%d %[1]d 1", os.Getuid())}, {"gid_map", fmt.Sprintf("%d %[1]d 1", os.Getgid())}} {
-		fd := stage.NewSlot()
-		s.Setup.Call(-9, unix.SYS_OPENAT, unix.AT_FDCWD, "/proc/self/"+f[0], unix.O_WRONLY, 0).Into(fd)
-		s.Setup.Call(-9, unix.SYS_WRITE, fd, f[1], len(f[1]))
-		s.Setup.Call(-9, unix.SYS_CLOSE, fd)
+		s.Setup.WriteFile(-9, "/proc/self/"+f[0], f[1])
 	}
 	b.Gather(&s.Setup, ops)
 	b.Build(&s.Setup, ops)
@@ -175,6 +172,69 @@ func TestOverlay(t *testing.T) {
 			t.Errorf("the copy is %q", copied)
 		}
 	})
+}
+
+// front is a layer before dir, in an overlay at /h.
+func front(t *testing.T, dir string) []mount.Op {
+	t.Helper()
+	for _, d := range []string{"home/d", "home/s", "upper", "work"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { os.Chmod(filepath.Join(dir, "work/work"), 0o700) })
+	return append(system(), mount.Dir("/h"), mount.Op{Do: mount.Overlay, Target: "/h", Options: []string{"nosuid", "nodev"},
+		Layers: &mount.Layers{Lower: []string{filepath.Join(dir, "home")}, Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work"),
+			Front: []mount.Entry{{Name: "d", Kind: mount.EntryDir}, {Name: "d/f", Kind: mount.EntryFile}, {Name: "s", Kind: mount.Hide}}}})
+}
+
+func TestFront(t *testing.T) {
+	each(t, func(t *testing.T, b mount.Builder) {
+		out := good(t, b, front(t, t.TempDir()), `cd /h && ls && ls d && mkdir s && echo made`)
+		if out != "d\nf\nmade\n" {
+			t.Errorf("got\n%s", out)
+		}
+	})
+}
+
+// Nothing of the host's tree is left, neither in mountinfo nor on top of the root, where /.. leads.
+func TestNothingOfTheHostIsLeft(t *testing.T) {
+	each(t, func(t *testing.T, b mount.Builder) {
+		dir := t.TempDir()
+		os.WriteFile(filepath.Join(dir, "canary"), nil, 0o644)
+		ops := front(t, dir)
+		out := good(t, b, ops, fmt.Sprintf(`test ! -e /..%s/canary && ls -a /.. /../..`, dir))
+		for _, never := range []string{"home", "root", "mnt", "sys", "boot"} {
+			if strings.Contains(out, never+"\n") {
+				t.Errorf("%s is there:\n%s", never, out)
+			}
+		}
+		points := good(t, b, front(t, t.TempDir()), `cut -d' ' -f5 /proc/self/mountinfo | sort | tr '\n' ' '`)
+		if want := "/ /etc /h /proc /tmp /usr "; points != want {
+			t.Errorf("mounted are %s, not %s", points, want)
+		}
+	})
+}
+
+// Where something is stacked on the host's own root, the old root would survive the pivot. It must not come to that.
+func TestStackedHostRoot(t *testing.T) {
+	each(t, func(t *testing.T, b mount.Builder) {
+		ops := order(b, system())
+		stacked := stackedBuilder{b}
+		out, code, op, errno := run(t, stacked, ops, "ls /..")
+		if errno != unix.EXDEV || op < 0 || ops[op].Do != mount.Pivot {
+			t.Errorf("op %d, %v, status %d, printed\n%s", op, errno, code, out)
+		}
+	})
+}
+
+// stackedBuilder mounts something on top of / first.
+type stackedBuilder struct{ mount.Builder }
+
+func (b stackedBuilder) Gather(l *stage.List, ops []mount.Op) {
+	l.Call(0, unix.SYS_MOUNT, nil, "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil)
+	l.Call(0, unix.SYS_MOUNT, "tmpfs", "/", "tmpfs", 0, nil)
+	b.Builder.Gather(l, ops)
 }
 
 func TestMaskProtectPin(t *testing.T) {

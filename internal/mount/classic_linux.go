@@ -18,6 +18,7 @@ type Classic struct {
 	Below func(path string) []Submount
 
 	held []stage.Slot
+	fuse stage.Parcel
 }
 
 // A Submount is a mount of the host. Flags are MS_*: those that it has must be given again when it is remounted
@@ -50,7 +51,7 @@ func (b *Classic) Gather(l *stage.List, ops []Op) {
 			first += layersPerMount
 		case Mount:
 			if op.Type == "fuse" {
-				handFuse(l, i)
+				b.fuse = openFuse(l, i)
 			}
 		}
 	}
@@ -88,11 +89,12 @@ func (b *Classic) Build(l *stage.List, ops []Op) {
 			}
 			b.bind(l, i, self, bound)
 		case Mount:
-			own := op.Options
 			if op.Type == "fuse" {
-				own = fuseOptions(op)
+				b.mount(l, i, op.Type, op.Target, fuseOptions(op))
+				handFuse(l, i, b.fuse)
+				continue
 			}
-			b.mount(l, i, op.Type, op.Target, own)
+			b.mount(l, i, op.Type, op.Target, op.Options)
 		case Overlay:
 			_, ms, _ := attributes(op.Options)
 			options := layers(new(stage.List), i, op.Layers, first)
@@ -110,9 +112,7 @@ func (b *Classic) Build(l *stage.List, ops []Op) {
 			b.remount(l, i, op.Target, unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV)
 		case Pivot:
 			l.Call(i, unix.SYS_FCHDIR, fdRoot)
-			l.Call(i, unix.SYS_PIVOT_ROOT, ".", ".")
-			l.Call(i, unix.SYS_UMOUNT2, ".", unix.MNT_DETACH)
-			l.Call(i, unix.SYS_CHDIR, "/")
+			pivot(l, i)
 		}
 	}
 }

@@ -33,9 +33,10 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 			setAttr(l, i, b.held[i], "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr)
 		case Mount:
 			if op.Type == "fuse" {
-				handFuse(l, i)
+				device := openFuse(l, i)
 				attr, _, own := attributes(fuseOptions(op))
 				b.held[i] = newFS(l, i, op.Type, attr, own)
+				handFuse(l, i, device)
 				continue
 			}
 			// proc, too, must be made while the host's /proc is in sight: the kernel gives a new one only
@@ -45,8 +46,8 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 		case Overlay:
 			if len(op.Layers.Front) > 0 {
 				m := newFS(l, i, "tmpfs", 0, frontOptions)
-				// A layer must be mounted somewhere in our namespace. On top of / nobody meets it, and it
-				// goes with the host's tree.
+				// A layer must be mounted somewhere in our namespace while the overlay is made, which then has a
+				// mount of it for itself. On top of / nobody meets it.
 				l.Call(i, unix.SYS_MOVE_MOUNT, m, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
 				fillFront(l, i, op.Layers.Front, m)
 				l.Call(i, unix.SYS_DUP3, m, first, unix.O_CLOEXEC)
@@ -55,6 +56,10 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 			attr, _, _ := attributes(op.Options)
 			b.held[i] = newFS(l, i, "overlay", attr, layers(l, i, op.Layers, first))
 			closeLayers(l, i, first)
+			if len(op.Layers.Front) > 0 {
+				// Nothing may be left on top of /: Pivot lets go of the topmost mount there alone.
+				l.Call(i, unix.SYS_UMOUNT2, "/", unix.MNT_DETACH)
+			}
 			first += layersPerMount
 		case Mask:
 			b.held[i] = b.nothing(l, i, op)
@@ -101,11 +106,7 @@ func (b *NewAPI) Build(l *stage.List, ops []Op) {
 		case Seal:
 			setAttr(l, i, unix.AT_FDCWD, op.Target, 0, unix.MOUNT_ATTR_RDONLY)
 		case Pivot:
-			// pivot_root(".", ".") stacks the old root on the new one, from where it is let go
-			// (pivot_root(2), NOTES).
-			l.Call(i, unix.SYS_PIVOT_ROOT, ".", ".")
-			l.Call(i, unix.SYS_UMOUNT2, ".", unix.MNT_DETACH)
-			l.Call(i, unix.SYS_CHDIR, "/")
+			pivot(l, i)
 		}
 	}
 }

@@ -18,15 +18,26 @@ import (
 func (s *Script) init(program uintptr) {
 	m := &s.memory
 
-	// Let go of everything, standard streams included: a pipe that the program closed must be closed.
+	// Let go of everything, standard streams included: a pipe that the program closed must be closed. Only the
+	// terminal stays open, for a master whose last slave was closed counts as hung up.
 	ctl, sig := uintptr(*s.ctl.v), uintptr(m.sigfd)
-	low, high := ctl, sig
-	if low > high {
-		low, high = high, low
+	keep := [3]uintptr{ctl, sig, sig}
+	if s.Hold.v != nil && *s.Hold.v >= 0 {
+		keep[2] = uintptr(*s.Hold.v)
 	}
-	closeRange(0, low-1)
-	closeRange(low+1, high-1)
-	closeRange(high+1, ^uintptr(0)>>32)
+	for i := range keep { // three numbers into order
+		for j := i; j > 0 && keep[j] < keep[j-1]; j-- {
+			keep[j], keep[j-1] = keep[j-1], keep[j]
+		}
+	}
+	next := uintptr(0)
+	for i := range keep {
+		if keep[i] > next {
+			closeRange(next, keep[i]-1)
+		}
+		next = keep[i] + 1
+	}
+	closeRange(next, ^uintptr(0)>>32)
 
 	m.poll[0] = pollfd{fd: int32(ctl), events: unix.POLLIN}
 	m.poll[1] = pollfd{fd: int32(sig), events: unix.POLLIN}
@@ -47,7 +58,7 @@ func (s *Script) init(program uintptr) {
 //go:nosplit
 //go:norace
 func closeRange(first, last uintptr) {
-	if first <= last && last != ^uintptr(0) {
+	if first <= last {
 		syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, first, last, 0, 0, 0, 0)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Slot holds what a call returned, such as a descriptor, for later calls.
@@ -104,6 +106,23 @@ func (c Call) Tolerate(errnos ...syscall.Errno) Call {
 // Len is the number of calls.
 func (l *List) Len() int { return len(l.calls) }
 
+// WriteFile adds writing text into an existing file.
+func (l *List) WriteFile(op int, path, text string) {
+	fd := NewSlot()
+	l.Call(op, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(fd)
+	l.Call(op, unix.SYS_WRITE, fd, text, len(text))
+	l.Call(op, unix.SYS_CLOSE, fd)
+}
+
+// AppendAs adds the calls of other, all on behalf of op.
+func (l *List) AppendAs(op int, other *List) {
+	at := len(l.calls)
+	l.Append(other)
+	for i := range l.calls[at:] {
+		l.calls[at+i].op = int32(op)
+	}
+}
+
 // Append adds the calls of other.
 func (l *List) Append(other *List) {
 	l.calls = append(l.calls, other.calls...)
@@ -118,6 +137,9 @@ type Script struct {
 	// Own says that the program has a terminal and a process group of its own; otherwise it shares its
 	// supervisor's, and gets that group's signals by itself.
 	Own bool
+
+	// Hold is a descriptor that pid 1 keeps open as long as it lives; the zero Slot is none.
+	Hold Slot
 
 	// Direct says that the forked child becomes the program itself after Setup, with nobody staying behind
 	// as pid 1: for helpers that join a namespace.

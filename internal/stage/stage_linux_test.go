@@ -22,10 +22,7 @@ func script(t testing.TB, sh string) *stage.Script {
 	t.Helper()
 	s := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
 	for _, f := range [][2]string{{"setgroups", "deny"}, {"uid_map", fmt.Sprintf("%d %[1]d 1", os.Getuid())}, {"gid_map", fmt.Sprintf("%d %[1]d 1", os.Getgid())}} {
-		fd := stage.NewSlot()
-		s.Setup.Call(1, unix.SYS_OPENAT, unix.AT_FDCWD, "/proc/self/"+f[0], unix.O_WRONLY, 0).Into(fd)
-		s.Setup.Call(1, unix.SYS_WRITE, fd, f[1], len(f[1]))
-		s.Setup.Call(1, unix.SYS_CLOSE, fd)
+		s.Setup.WriteFile(1, "/proc/self/"+f[0], f[1])
 	}
 	s.Program.CloseOnExec(2, 3)
 	s.Program.Unblock(2)
@@ -191,6 +188,24 @@ func TestInitIsOutOfReach(t *testing.T) {
 		exit 6`
 	if ws, _, _ := run(t, script(t, sh), nil); ws.ExitStatus() != 6 {
 		t.Errorf("status %x", ws)
+	}
+}
+
+// What the supervisor was called with can be read neither inside nor outside.
+func TestInitHasATitleOfItsOwn(t *testing.T) {
+	got := ""
+	ready := filepath.Join(t.TempDir(), "ready")
+	sh := ": > " + ready + "; while [ -e " + ready + " ]; do sleep 0.01; done"
+	run(t, script(t, sh), func(p *stage.Process) {
+		await(ready)
+		for _, f := range []string{"cmdline", "comm"} {
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.PID, f))
+			got += strings.Trim(string(text), "\x00\n") + " "
+		}
+		os.Remove(ready)
+	})
+	if got != "box-init box-init " {
+		t.Errorf("pid 1 is called %q", got)
 	}
 }
 

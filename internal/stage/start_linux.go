@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -60,7 +61,10 @@ func (s *Script) finish() {
 	// wait on it fails and init's first poll sees its end.
 	first := List{ctl: s.ctl}
 	first.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
-	first.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, "cove-init", 0, 0, 0)
+	first.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, initName, 0, 0, 0)
+	if s.flags&unix.CLONE_NEWPID != 0 {
+		s.retitle(&first)
+	}
 	first.Append(&s.Setup)
 	s.Setup = first
 
@@ -76,6 +80,45 @@ func (s *Script) finish() {
 	// Our memory is a copy of the supervisor's: nobody inside may read it, by ptrace(2) or /proc/1/mem
 	// (CVE-2026-41163 is what happens to those who forget).
 	s.Setup.Call(OpFork, unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+}
+
+// initName is what ps(1) shows. "cove" is not in it, so that who ends cove by name, as pkill(1) does, reaches the
+// supervisor alone: a signal that both get is taken for one that the program got, too (init_linux.go).
+const initName = "box-init"
+
+// retitle adds putting initName in the place of the command line that the stage has from its supervisor. For the
+// same reason; and because everybody inside can read /proc/1/cmdline, where values of --env and paths of the host
+// would stand.
+func (s *Script) retitle(l *List) {
+	// Go's os.Args are the very bytes that the kernel has the command line in (runtime.goargs).
+	first, n := argvArea(os.Args)
+	if n == 0 {
+		return
+	}
+	title := make([]byte, n)
+	copy(title, initName)
+	title[n-1] = 0 // or the kernel goes on into the environment
+	local, remote := &unix.Iovec{Base: first}, &unix.Iovec{Base: &title[0]}
+	local.SetLen(n)
+	remote.SetLen(n)
+	l.keep = append(l.keep, title, remote)
+	// A system call and not a loop, so that memory that cannot be written is an error and no crash. 1 is the stage.
+	l.Call(OpTalk, unix.SYS_PROCESS_VM_READV, 1, unsafe.Pointer(local), 1, unsafe.Pointer(remote), 1, 0).
+		Tolerate(unix.EFAULT, unix.ENOSYS, unix.EPERM)
+}
+
+// argvArea is where args lie in memory, as the kernel laid them out: one after the other, each with a zero byte.
+func argvArea(args []string) (first *byte, n int) {
+	for _, a := range args {
+		at := unsafe.StringData(a)
+		if first == nil {
+			first = at
+		} else if uintptr(unsafe.Pointer(at)) != uintptr(unsafe.Pointer(first))+uintptr(n) {
+			return nil, 0 // somebody put other strings there
+		}
+		n += len(a) + 1
+	}
+	return first, n
 }
 
 // Kill ends the sandbox at once.

@@ -61,7 +61,7 @@ func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
 		return probe()
 	}
 	ft := &h.Features
-	// Whether a user namespace can be made shows when it is made; only then is it asked what forbids it.
+	// Whether a user namespace can be made shows when one is: here only where an overlay is tried.
 	ft.UserNS = sandbox.Yes
 	ft.MountSetattr = feature("mount_setattr", func() sandbox.Feature {
 		return known(unix.SYS_MOUNT_SETATTR, "mount_setattr(2) needs Linux 5.12")
@@ -91,14 +91,17 @@ func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
 		return nil
 	}
 	home := h.Files(h.User.Home).Real
-	ft.KernelOverlay = feature("kernel-overlay", func() sandbox.Feature { return kernelOverlay(dirs, home, h.Kernel) })
+	ft.KernelOverlay = feature("kernel-overlay", func() (kernel sandbox.Feature) {
+		ft.UserNS, kernel = kernelOverlay(dirs, home, h.Kernel, newBuilder(!ft.NewMountAPI.OK || !ft.MountSetattr.OK, *h))
+		return kernel
+	})
 	below := false
 	for _, m := range h.Mounts {
 		below = below || isBelow(m.Path, home)
 	}
 	if !ft.KernelOverlay.OK || below || spec.Overlay.Value == sandbox.OverlayFuse {
 		ft.FuseOverlay = feature("fuse-overlayfs", func() sandbox.Feature {
-			bin, _, err := overlay.FuseOverlayfs(os.Getenv("PATH"))
+			bin, err := overlay.FuseOverlayfs(os.Getenv("PATH"))
 			if err != nil {
 				return sandbox.No(err.Error())
 			}

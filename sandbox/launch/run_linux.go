@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -43,24 +43,30 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 	if err != nil {
 		return nil, err
 	}
+	defer store.Close()
 	b, err := take(store, spec.Box)
 	if err != nil {
 		return nil, err
 	}
-	kept := spec.Box != "" && b.Existed()
+	kept := b.Existed()
 	spec.Box = b.Name()
 	report, err := runIn(b, spec, host, opt)
-	if err != nil && !kept {
-		// Nothing ran in it: the box would be an empty shell.
-		return report, errors.Join(err, drop(store, b))
+	var step *StepError
+	if errors.As(err, &step) && step.Op != nil && step.Op.Do == mount.Overlay && forget(opt.Dirs) {
+		// What was remembered is not true any more, or was tried before there was a place for boxes. The
+		// program has not run yet.
+		if err = features(&host, opt.Dirs, spec); err == nil {
+			report, err = runIn(b, spec, host, opt)
+		}
 	}
-	if err != nil {
-		b.Close()
-		return report, err
-	}
-	if spec.Drop || report.Changes == 0 && !kept {
+	switch {
+	case err != nil && !kept && report == nil:
+		return nil, errors.Join(err, remove(b)) // nothing ran in it: the box would be an empty shell
+	case err != nil:
+		return report, errors.Join(err, b.Close())
+	case spec.Drop || report.Changes == 0 && !kept:
 		report.Dropped = true
-		return report, drop(store, b)
+		return report, remove(b)
 	}
 	if err := b.WriteJSON("report.json", report); err != nil {
 		opt.notify("cannot keep the report: %v", err)
@@ -75,14 +81,13 @@ func take(store *box.Store, name string) (*box.Box, error) {
 	return store.Acquire(name)
 }
 
-func drop(store *box.Store, b *box.Box) error { return b.Remove() }
-
+// runIn runs the program in b. The report is nil where the program did not start.
 func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, error) {
 	plan, err := sandbox.Compile(spec, host)
 	if err != nil {
 		return nil, err
 	}
-	if err := prepare(b, plan, host, opt.Dirs); err != nil {
+	if err := prepare(b, plan, host); err != nil {
 		return nil, err
 	}
 	script, err := compile(plan, host)
@@ -94,7 +99,8 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 	}
 
 	report := &sandbox.Report{Box: b.Name(), Command: plan.Command, Started: time.Now(), Changes: -1}
-	s := &supervisor{plan: plan, opt: opt, fuseBin: host.Features.FuseOverlayBin}
+	s := &supervisor{plan: plan, opt: opt, tty: host.TTY, fuseBin: host.Features.FuseOverlayBin}
+	defer s.catchSignals()()
 	if s.proc, err = script.Start(); err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
@@ -107,7 +113,10 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 		err = errors.Join(err, s.fuse.stop())
 	}
 	if err != nil {
-		return nil, explain(err)
+		if !s.ran {
+			report = nil
+		}
+		return report, explain(err)
 	}
 	report.Wall = time.Since(report.Started)
 	report.User = time.Duration(out.usage.Utime.Nano())
@@ -118,46 +127,54 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 		report.Signal = int(out.status.Signal())
 		report.ExitCode = 128 + report.Signal
 	}
-	if err := settle(b, plan, host, report); err != nil {
-		return report, err
-	}
-	return report, nil
+	return report, settle(b, plan, host, report)
 }
 
 // prepare makes on disk what the plan mounts.
-func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host, dirs Dirs) error {
+func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
+	var own []string
+	for _, dir := range []string{host.Config, host.Data, host.Runtime} {
+		own = append(own, host.Files(dir).Real)
+	}
 	for _, op := range plan.Ops {
 		// A mask over cove's own state needs it to be there, or the program could make it (Compile, ownState).
-		if op.Do == mount.Mask && (op.Target == dirs.Config || op.Target == dirs.Data || op.Target == dirs.Runtime) {
+		if op.Do == mount.Mask && slices.Contains(own, op.Target) {
 			if err := os.MkdirAll(op.Target, 0o700); err != nil {
 				return fmt.Errorf("cannot make %s, which must be hidden from the program: %w", op.Target, err)
+			}
+		}
+		if op.Do == mount.Overlay && op.Target == "/" {
+			if err := b.PrepareRoot(op.Layers.Lower[0]); err != nil {
+				return err
 			}
 		}
 	}
 	if plan.Home.Mode != sandbox.HomeCow && !plan.Home.RootCow {
 		return nil
 	}
-	if err := b.Prepare(plan.Home.Path, plan.Home.Backend, plan.IDs.Helper); err != nil {
+	f := plan.Home.Front
+	if err := b.Prepare(plan.Home.Path, plan.Home.Backend, plan.IDs.Helper, f.Hide...); err != nil {
 		return err
 	}
-	f := plan.Home.Front
-	if len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 {
+	if plan.Home.Backend != sandbox.OverlayFuse || len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 {
 		return nil
 	}
-	return overlay.Build(filepath.Join(b.Path(), "front"), plan.Home.Path, overlay.Front{Hide: f.Hide, Dirs: f.Dirs, Files: f.Files})
+	return overlay.Build(b.Front(), plan.Home.Path, overlay.Front{Hide: f.Hide, Dirs: f.Dirs, Files: f.Files})
 }
 
-// settle counts what the program changed, and makes a kept box durable.
+// settle counts what the program changed, and keeps the plan of a box that stays.
 func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.Report) error {
 	report.Changes = 0
 	if plan.Home.Mode == sandbox.HomeCow {
-		n, err := overlay.Count(context.Background(), b.Upper(), plan.Home.Path)
+		f := plan.Home.Front
+		opt := overlay.Options{Backend: overlay.Backend(plan.Home.Backend), Hidden: f.Hide, Mounts: slices.Concat(f.Dirs, f.Files)}
+		n, err := overlay.Count(context.Background(), b.Upper(), plan.Home.Path, opt)
 		if err != nil {
 			report.Notes = append(report.Notes, "not everything that changed could be read: "+err.Error())
 			n = max(n, 1)
 		}
 		report.Changes = n
-		if report.ExitCode != 0 && plan.IDs.Helper == false {
+		if report.ExitCode != 0 && !plan.IDs.Helper {
 			if names := Foreign(host); len(names) > 0 {
 				report.Notes = append(report.Notes, sandbox.Foreign(names).Text)
 			}

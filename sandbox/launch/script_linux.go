@@ -61,11 +61,8 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 	// Own terminal: own session, so that Setup, as pid 1, becomes its leader.
 	s.Own = plan.TTY.Mode == sandbox.TTYNew
 
-	builder := newBuilder(plan, host)
+	builder := newBuilder(plan.Classic, host)
 	builder.Gather(l, plan.Ops)
-	if plan.Home.Backend == sandbox.OverlayFuse {
-		l.Wait(stepFuse)
-	}
 	builder.Build(l, plan.Ops)
 
 	l.Call(stepHostname, unix.SYS_SETHOSTNAME, plan.Hostname, len(plan.Hostname))
@@ -75,6 +72,7 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 	var slave stage.Slot
 	if s.Own {
 		slave = terminal(l)
+		s.Hold = slave
 	}
 	dropRights(l, plan.Caps)
 
@@ -102,8 +100,8 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 	return s, s.Exec(candidates(plan.Command[0], search), plan.Command, env)
 }
 
-func newBuilder(plan *sandbox.Plan, host sandbox.Host) mount.Builder {
-	if !plan.Classic {
+func newBuilder(classic bool, host sandbox.Host) mount.Builder {
+	if !classic {
 		return &mount.NewAPI{}
 	}
 	return &mount.Classic{Below: func(p string) []mount.Submount { return submounts(host.Mounts, p) }}
@@ -128,10 +126,7 @@ func mapIDs(l *stage.List, m userns.Map) {
 		{"/proc/self/uid_map", userns.MapText(m.UIDs)},
 		{"/proc/self/gid_map", userns.MapText(m.GIDs)},
 	} {
-		fd := stage.NewSlot()
-		l.Call(stepMap, unix.SYS_OPENAT, unix.AT_FDCWD, f.path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(fd)
-		l.Call(stepMap, unix.SYS_WRITE, fd, f.text, len(f.text))
-		l.Call(stepMap, unix.SYS_CLOSE, fd)
+		l.WriteFile(stepMap, f.path, f.text)
 	}
 }
 

@@ -21,11 +21,15 @@ type supervisor struct {
 	plan *sandbox.Plan
 	opt  Options
 	proc *stage.Process
-	fuse *fuseServer
+	tty  sandbox.TTY
+	ran  bool // the program was executed
 
+	fuse    *fuseServer
 	fuseBin string
 
 	relay *tty.Relay
+
+	signals chan os.Signal
 
 	mu       sync.Mutex
 	lastTerm time.Time
@@ -40,8 +44,7 @@ type outcome struct {
 
 // supervise answers the stage until it ends.
 func (s *supervisor) supervise() (outcome, error) {
-	stop := s.forwardSignals()
-	defer stop()
+	go s.forwardSignals()
 	var out outcome
 	var failed error
 	exited := false
@@ -66,6 +69,7 @@ func (s *supervisor) supervise() (outcome, error) {
 		}
 	}
 	status, usage, err := s.proc.Wait()
+	s.ran = failed == nil
 	out.usage = usage
 	if s.relay != nil {
 		s.relay.Finish()
@@ -108,7 +112,17 @@ func (s *supervisor) take(which, fd int) (err error) {
 	case stage.DescriptorTTY:
 		unix.SetNonblock(fd, true)
 		master := os.NewFile(uintptr(fd), "the sandbox's terminal")
-		s.relay, err = tty.Start(s.opt.Stdin, s.opt.Stdout, master)
+		var in, out *os.File
+		switch {
+		case s.tty.Stdout:
+			out = s.opt.Stdout
+		case s.tty.Stderr:
+			out = s.opt.Stderr
+		}
+		if s.tty.Stdin {
+			in = s.opt.Stdin
+		}
+		s.relay, err = tty.Start(in, out, master)
 	}
 	return err
 }
@@ -131,19 +145,21 @@ var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM
 // impatience is how soon a second SIGTERM must come to kill.
 const impatience = 2 * time.Second
 
-func (s *supervisor) forwardSignals() (stop func()) {
-	ch := make(chan os.Signal, 16)
+// catchSignals must be called before the program can run: a signal that comes early waits.
+func (s *supervisor) catchSignals() (stop func()) {
+	s.signals = make(chan os.Signal, 16)
 	for _, sig := range forwarded {
 		if !signal.Ignored(sig) { // nohup: what we ignore, the program ignores too
-			signal.Notify(ch, sig)
+			signal.Notify(s.signals, sig)
 		}
 	}
-	go func() {
-		for sig := range ch {
-			s.forward(sig.(syscall.Signal))
-		}
-	}()
-	return func() { signal.Stop(ch) }
+	return func() { signal.Stop(s.signals) }
+}
+
+func (s *supervisor) forwardSignals() {
+	for sig := range s.signals {
+		s.forward(sig.(syscall.Signal))
+	}
 }
 
 func (s *supervisor) forward(sig syscall.Signal) {
@@ -152,6 +168,9 @@ func (s *supervisor) forward(sig syscall.Signal) {
 	switch sig {
 	case unix.SIGCONT:
 		s.lastCont = monotonic()
+		if s.relay != nil {
+			s.relay.Resume()
+		}
 		return
 	case unix.SIGWINCH:
 		if s.relay != nil {

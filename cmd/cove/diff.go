@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/box"
+	"cove/overlay"
+	"cove/sandbox"
+)
+
+var diffCommand = command{
+	name: "diff", args: "[--json] [BOX]",
+	short: "list what a program changed in your home",
+	long: `One line for each path: A added, M modified, D deleted, T another type of file, m only mode, owner, times or
+attributes, R a directory that was removed and made anew. Without BOX it is the one that was used last. The exit
+status is 0 where nothing changed, 1 where something did, 2 where not all could be read.`,
+	examples: []string{"cove diff", "", "cove diff brave-otter", "", "cove diff --json | jq -r 'select(.kind == \"D\").path'", "an object a line"},
+	grammar:  func() grammar { return &diffFlags{} }, run: byGrammar, trouble: exitTrouble,
+}
+
+type diffFlags struct {
+	common
+	JSON bool   `name:"json" help:"print an object for each path, one a line"`
+	Box  string `arg:"" optional:""`
+}
+
+func (c *diffFlags) run(a *app) (int, error) {
+	a.ui.quiet = c.Quiet
+	infos, err := a.boxes()
+	if err != nil {
+		return exitTrouble, err
+	}
+	name := c.Box
+	switch {
+	case name == "" && len(infos) == 0:
+		return exitTrouble, noBoxes()
+	case name == "":
+		name = lastUsed(infos).Name
+		a.ui.whichBox(name)
+	}
+	store, err := box.Open(a.dirs.Data)
+	if err != nil {
+		return exitTrouble, err
+	}
+	defer store.Close()
+	view, err := store.View(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return exitTrouble, noSuchBox(name, boxNames(infos))
+	} else if err != nil {
+		return exitTrouble, err
+	}
+	defer view.Close()
+	if view.Running {
+		a.ui.stillRunning(name)
+	}
+	n, err := a.changes(view, c.JSON)
+	switch {
+	case err != nil:
+		return exitTrouble, err
+	case n == 0:
+		a.ui.noChanges(name)
+		return exitOK, nil
+	}
+	return exitChanges, nil
+}
+
+// changes prints what changed in a box, and counts it.
+func (a *app) changes(view *box.View, asJSON bool) (n int, err error) {
+	var plan sandbox.Plan
+	if err := view.ReadJSON("plan.json", &plan); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	if view.Upper < 0 {
+		return 0, nil // its home was no copy
+	}
+	home, err := unix.Open(view.Meta.Home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("cannot open the home %s that the box %s lies over: %w", view.Meta.Home, view.Meta.Name, err)
+	}
+	defer unix.Close(home)
+	front := plan.Home.Front
+	opts := overlay.Options{Backend: overlay.Backend(view.Meta.Backend), Hidden: view.Meta.Masks, Mounts: slices.Concat(front.Dirs, front.Files)}
+	out := a.ui.stream()
+	err = overlay.Walk(context.Background(), view.Upper, home, opts, func(c overlay.Change) error {
+		n++
+		if asJSON {
+			return out.json(c)
+		}
+		return out.change(c)
+	})
+	var unreadable *overlay.UnreadableError
+	if err != nil && !errors.As(err, &unreadable) {
+		return n, err
+	}
+	return n, errors.Join(out.flush(), err)
+}
+
+// lastUsed is the box whose last run began last.
+func lastUsed(infos []box.Info) box.Info {
+	return slices.MaxFunc(infos, func(a, b box.Info) int { return a.Used.Compare(b.Used) })
+}
+
+func boxNames(infos []box.Info) (names []string) {
+	for _, i := range infos {
+		names = append(names, i.Name)
+	}
+	return names
+}

@@ -1,0 +1,208 @@
+package box
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// row shows what is the same on every machine.
+func row(i Info) string {
+	s := i.Name
+	if i.Running {
+		s += " running"
+	}
+	if i.PID != 0 {
+		s += " pid"
+	}
+	if i.Home != "" {
+		s += " home=" + i.Home
+	}
+	if i.Backend != "" {
+		s += " " + i.Backend
+	}
+	if !i.Created.IsZero() {
+		s += " created"
+	}
+	if i.Size > 0 {
+		s += " size"
+	}
+	if i.AtLeast {
+		s += " at-least"
+	}
+	if i.Suspect {
+		s += " suspect"
+	}
+	if i.Damaged != "" {
+		s += " damaged: " + i.Damaged
+	}
+	return s + "\n"
+}
+
+func TestList(t *testing.T) {
+	data := newData(t)
+	s := newStore(t, data)
+	made(t, s, "plain")
+	made(t, s, "changed")
+	write(t, s.Path()+"/changed/upper/f", "x")
+	b := taken(t, s, "fuse")
+	if err := b.Prepare("/tmp", "fuse", false); err != nil {
+		t.Fatal(err)
+	}
+	b.Meta.Suspect = true
+	closed(t, b)
+	made(t, s, "lost")
+	write(t, s.Path()+"/lost/upper/f", "x")
+	os.Remove(s.Path() + "/lost/box.json")
+	made(t, s, "lost-root")
+	write(t, s.Path()+"/lost-root/root-upper/f", "x")
+	os.Remove(s.Path() + "/lost-root/box.json")
+	made(t, s, "odd")
+	write(t, s.Path()+"/odd/upper/f", "x")
+	write(t, s.Path()+"/odd/box.json", "{}")
+	made(t, s, "without-a-lock")
+	os.Remove(s.Path() + "/without-a-lock/lock")
+	if err := os.MkdirAll(s.Path()+"/unfinished/upper", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.Path()+"/.trash-x/box.json", "")
+	begun := taken(t, s, "begun") // by us, without a box.json yet
+	p := start(t, nil, "hold", data, "busy")
+	p.hears(t, "held")
+
+	list, err := s.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, i := range list {
+		got += row(i)
+		switch want := map[string]int{"begun": os.Getpid(), "busy": p.Process.Pid}[i.Name]; {
+		case i.PID != want:
+			t.Errorf("%s: pid %d, not %d", i.Name, i.PID, want)
+		}
+	}
+	want := `begun running pid
+busy running pid home=/ kernel created
+changed home=/ kernel created size
+fuse home=/tmp fuse created suspect
+lost size damaged: open box.json: no such file or directory
+lost-root damaged: open box.json: no such file or directory
+odd size damaged: it does not say which home the changes belong to
+plain home=/ kernel created
+without-a-lock home=/ kernel created
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	closed(t, begun)
+	if p.ends(t); exists(s.Path()+"/begun/box.json") || !exists(s.Path()+"/.trash-x/box.json") {
+		t.Error("List changed something")
+	}
+}
+
+func TestListSize(t *testing.T) {
+	s := newStore(t, newData(t))
+	made(t, s, "work")
+	upper := s.Path() + "/work/upper"
+	sum := func() Info {
+		t.Helper()
+		list, err := s.List()
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		return list[0]
+	}
+	if i := sum(); i.Size != 0 || i.AtLeast {
+		t.Errorf("empty: %+v", i)
+	}
+	file := func(name string, size, hole int64) {
+		t.Helper()
+		f, err := os.Create(upper + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte(strings.Repeat("x", int(size))), hole); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Sync(); err != nil { // some file systems decide only then
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if err := os.MkdirAll(upper+"/a/b", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file("f", 100_000, 0)
+	file("a/g", 100_000, 0)
+	file("a/b/sparse", 100_000, 1<<30)
+	if err := os.Symlink("/usr", upper+"/a/link"); err != nil {
+		t.Fatal(err)
+	}
+	full := sum()
+	if full.Size < 300_000 || full.Size > 600_000 || full.AtLeast {
+		t.Errorf("%d bytes, %v", full.Size, full.AtLeast)
+	}
+	// Whiteouts take nothing: the kernel's are devices, fuse-overlayfs's are files.
+	write(t, upper+"/.wh.gone", strings.Repeat("x", 100_000))
+	if err := unix.Mknod(upper+"/a/gone", unix.S_IFCHR, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := sum(); got.Size != full.Size || got.AtLeast {
+		t.Errorf("with whiteouts %d bytes, not %d", got.Size, full.Size)
+	}
+	// Deeper than it looks.
+	deep := upper + "/deep" + strings.Repeat("/d", 80)
+	if err := os.MkdirAll(deep, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if i := sum(); i.Size < full.Size || !i.AtLeast {
+		t.Errorf("deep: %+v", i)
+	}
+	if err := os.RemoveAll(upper + "/deep"); err != nil {
+		t.Fatal(err)
+	}
+	// What cannot be read, which for root is nothing.
+	if err := os.Chmod(upper+"/a/b", 0); err != nil {
+		t.Fatal(err)
+	}
+	i := sum()
+	if err := os.Chmod(upper+"/a/b", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 && (i.Size != full.Size || i.AtLeast) || os.Geteuid() != 0 && (i.Size >= full.Size || !i.AtLeast) {
+		t.Errorf("unreadable: %+v", i)
+	}
+}
+
+func TestListBudget(t *testing.T) {
+	s := newStore(t, newData(t))
+	made(t, s, "work")
+	for i := range 10 {
+		write(t, fmt.Sprintf("%s/work/upper/%d", s.Path(), i), "x")
+	}
+	fd, err := unix.Open(s.Path()+"/work", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for _, test := range []struct {
+		budget int
+		want   bool
+	}{{100, false}, {10, false}, {9, true}, {0, true}, {-5, true}} {
+		budget := test.budget
+		if i, ok := inspect(fd, "work", &budget); !ok || i.AtLeast != test.want || i.Damaged != "" {
+			t.Errorf("%d: %+v, %v", test.budget, i, ok)
+		}
+	}
+	// A box is damaged also where the budget was used up by others.
+	os.Remove(s.Path() + "/work/box.json")
+	for _, budget := range []int{100, 0, -5} {
+		if i, ok := inspect(fd, "work", &budget); !ok || i.Damaged == "" {
+			t.Errorf("%d: %+v, %v", budget, i, ok)
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package box
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// A View looks at a box without its lock: a box in use, too, can be looked at, and may change meanwhile.
+type View struct {
+	Meta    Meta
+	Running bool
+	Upper   int // descriptor of the upper directory of the home; -1 where the box has none
+
+	fd int
+}
+
+// View opens a box for looking. Where it does not exist, errors.Is(err, fs.ErrNotExist) holds.
+func (s *Store) View(name string) (*View, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if err := s.open(false); err != nil {
+		return nil, noSuchBox(name, err)
+	}
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(s.fd, name, flags, 0)
+	if err == unix.ENOENT {
+		return nil, noSuchBox(name, err)
+	} else if err != nil {
+		return nil, fmt.Errorf("cannot open box %s/%s: %w", s.path, name, err)
+	}
+	v := &View{fd: fd}
+	v.Running, _ = running(fd)
+	if v.Upper, err = unix.Openat(fd, "upper", flags, 0); err != nil && err != unix.ENOENT {
+		v.Close()
+		return nil, fmt.Errorf("cannot open the changes in box %s: %w", name, err)
+	}
+	if err := v.ReadJSON("box.json", &v.Meta); err != nil {
+		v.Close()
+		return nil, fmt.Errorf("cannot tell what box %s lies over: %w", name, err)
+	}
+	return v, nil
+}
+
+// ReadJSON reads a file that Box.WriteJSON wrote.
+func (v *View) ReadJSON(name string, to any) error { return readJSON(v.fd, name, to) }
+
+// Close lets the box go.
+func (v *View) Close() {
+	unix.Close(v.fd)
+	if v.Upper >= 0 {
+		unix.Close(v.Upper)
+	}
+}

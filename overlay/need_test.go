@@ -1,0 +1,63 @@
+package overlay
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// need ends a test where what it needs is missing: it says so, and with COVE_REQUIRE it fails. A test that was skipped
+// in silence has tested nothing.
+func need(t testing.TB, what string, missing error) {
+	t.Helper()
+	if missing == nil {
+		return
+	}
+	if require := strings.Split(os.Getenv("COVE_REQUIRE"), ","); slices.Contains(require, what) || slices.Contains(require, "all") {
+		t.Fatalf("this test needs %s, which is missing here, and COVE_REQUIRE says that it must not be: %v", what, missing)
+	}
+	t.Skipf("needs %s, which is missing here: %v", what, missing)
+}
+
+const inside = "COVE_TEST_INSIDE"
+
+// inUserns runs the rest of the calling test in a child: in a user namespace in which the caller is uid, and a mount
+// namespace. There it returns true; in the parent it returns false when the child is done, and its output was kept.
+func inUserns(t *testing.T, uid int) bool {
+	t.Helper()
+	if os.Getenv(inside) == t.Name() {
+		return true
+	}
+	args := []string{"-test.run=^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$", "-test.v", "-test.timeout=5m"}
+	if testing.Short() {
+		args = append(args, "-test.short")
+	}
+	child := func(args ...string) *exec.Cmd {
+		cmd := exec.Command("/proc/self/exe", args...)
+		cmd.Env = append(os.Environ(), inside+"="+t.Name())
+		var caps []uintptr // a user that is not 0 loses them at the execve otherwise
+		for c := uintptr(0); c <= 37; c++ {
+			caps = append(caps, c)
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Getgid(), Size: 1}},
+			AmbientCaps: caps,
+		}
+		return cmd
+	}
+	need(t, "user namespaces", child("-test.run=^$").Run())
+	out, err := child(args...).CombinedOutput()
+	switch {
+	case err != nil:
+		t.Fatalf("inside: %v\n%s", err, out)
+	case strings.Contains(string(out), "--- SKIP"):
+		t.Skipf("inside:\n%s", out)
+	}
+	t.Logf("inside:\n%s", out)
+	return false
+}

@@ -1,0 +1,360 @@
+package overlay
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options say what is known of an upper directory.
+type Options struct {
+	Backend Backend // who wrote it; "" is Kernel
+	// Hidden are paths relative to the home that the program never saw. A change at or below one has the flag Hidden,
+	// and so has one that takes away a directory with one in it.
+	Hidden []string
+	// Mounts are mount points in the home that a layer before it held directories for. The directories above these,
+	// and above what was hidden, were copied up from that layer: without the owner, the attributes and the ACLs of
+	// the home's, which is not reported.
+	Mounts []string
+}
+
+// Walk compares the upper directory upperfd with the real home homefd, both directories opened in any way, and tells
+// of each path that differs, in a fixed order: a directory before what is in it, and names by their bytes. All of
+// what Walk opens are directories and regular files; it changes nothing.
+//
+// The cost is that of the upper's entries, of the bytes in regular files that have the same size on both sides, and
+// of the entries of the home's directories that were made anew.
+//
+// An error of tell ends the walk and is returned as it is. With an *UnreadableError, everything else was told.
+func Walk(ctx context.Context, upperfd, homefd int, opts Options, tell func(Change) error) error {
+	_, err := walk(ctx, upperfd, homefd, opts, tell)
+	return err
+}
+
+// Count returns how many changes Walk would tell of. With an *UnreadableError there may be more.
+func Count(ctx context.Context, upper, home string, opts Options) (int, error) {
+	upperfd, err := unix.Open(upper, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("cannot open the changes in %s: %w", upper, err)
+	}
+	defer unix.Close(upperfd)
+	homefd, err := unix.Open(home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("cannot open the home directory %s: %w", home, err)
+	}
+	defer unix.Close(homefd)
+	return walk(ctx, upperfd, homefd, opts, nil)
+}
+
+func walk(ctx context.Context, upperfd, homefd int, opts Options, tell func(Change) error) (int, error) {
+	w := &walker{ctx: ctx, opts: opts, masks: newMasks(opts.Hidden, opts.Mounts), tell: tell, buf: buffers.Get().(*[chunk]byte)}
+	defer buffers.Put(w.buf)
+	defer func() {
+		for i := range w.stack {
+			w.stack[i].free()
+		}
+	}()
+	err := w.run(upperfd, homefd)
+	if err == nil && w.unreadable.N > 0 {
+		err = &w.unreadable
+	}
+	return w.n, err
+}
+
+var buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
+
+// A walker goes through an upper directory, depth first.
+//
+//	                         ┌────── fill: examine the next names, several at once ◄─┐
+//	enter the top ──► push ──┴─► take one after the other: emit it; is it a directory? no
+//	                   ▲                                                             │ yes
+//	                   └──────── enter: open both sides, compare the two, read the names
+//	pop when all were taken
+type walker struct {
+	ctx   context.Context
+	opts  Options
+	masks masks
+	tell  func(Change) error // nil to count only
+
+	stack      []level
+	told       int    // levels below this have nothing left to tell of themselves
+	path       []byte // of what is being done; "" is the home
+	n          int
+	unreadable UnreadableError
+	crew       []*examiner
+	buf        *[chunk]byte
+}
+
+func (w *walker) run(upperfd, homefd int) error {
+	if err := w.top(upperfd, homefd); err != nil {
+		return err
+	}
+	for len(w.stack) > 0 {
+		l := &w.stack[len(w.stack)-1]
+		switch {
+		case l.next < len(l.batch):
+			p := l.batch[l.next]
+			if l.next++; l.next == len(l.batch) {
+				l.batch, l.next = nil, 0 // not to be kept while we are in what is below
+			}
+			if err := w.take(l, &p); err != nil {
+				return err
+			}
+		case len(l.todo)+len(l.gone) > 0:
+			if err := w.fill(l); err != nil {
+				return err
+			}
+		default:
+			if err := w.pop(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// top enters the home itself. Of its attributes, the upper has only the mode, without setuid, setgid and sticky.
+func (w *walker) top(upperfd, homefd int) error {
+	var upper, home unix.Stat_t
+	if err := unix.Fstat(upperfd, &upper); err != nil {
+		return fmt.Errorf("cannot look at the upper directory: %w", err)
+	}
+	if err := unix.Fstat(homefd, &home); err != nil {
+		return fmt.Errorf("cannot look at the home directory: %w", err)
+	}
+	p := pair{name: ".", upper: attrOf(&upper), home: attrOf(&home)}
+	if (p.upper.Mode^p.home.Mode)&0o777 != 0 {
+		p.flags |= DiffMode
+	}
+	return w.enter(&level{upper: upperfd, home: homefd, hasHome: true}, &p)
+}
+
+// batchSize is how many names are examined before they are told of. There may be such a batch at every level.
+const batchSize = 64
+
+// fill examines the next names of a directory.
+func (w *walker) fill(l *level) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	batch := make([]pair, 0, min(batchSize, len(l.todo)+len(l.gone)))
+	for len(batch) < cap(batch) {
+		if len(l.gone) == 0 || len(l.todo) > 0 && l.todo[0] < l.gone[0] {
+			batch = append(batch, pair{name: l.todo[0]})
+			l.todo = l.todo[1:]
+		} else {
+			batch = append(batch, pair{name: l.gone[0], gone: true})
+			l.gone = l.gone[1:]
+		}
+	}
+	l.batch, l.next = batch, 0
+	if w.crew == nil {
+		w.crew = make([]*examiner, min(runtime.GOMAXPROCS(0), 8))
+		for i := range w.crew {
+			w.crew[i] = &examiner{w: w, comparer: comparer{ctx: w.ctx}}
+		}
+	}
+	if len(batch) < 8 || len(w.crew) == 1 {
+		for i := range batch {
+			w.crew[0].examine(l, &batch[i])
+		}
+		return w.ctx.Err()
+	}
+	var next atomic.Int32
+	work := func(x *examiner) {
+		for i := int(next.Add(1)) - 1; i < len(batch); i = int(next.Add(1)) - 1 {
+			x.examine(l, &batch[i])
+		}
+	}
+	var wg sync.WaitGroup
+	for _, x := range w.crew[1:] {
+		wg.Go(func() { work(x) })
+	}
+	work(w.crew[0])
+	wg.Wait()
+	return w.ctx.Err()
+}
+
+// take tells of a pair that was examined, and goes into it where it is a directory.
+func (w *walker) take(l *level, p *pair) error {
+	w.path = w.path[:l.end]
+	if l.end > 0 {
+		w.path = append(w.path, '/')
+	}
+	w.path = append(w.path, p.name...)
+	if p.err != nil {
+		w.cannot(p.err)
+	}
+	if p.kind != "" {
+		if err := w.emit(w.path, w.change(l, p)); err != nil {
+			return err
+		}
+	}
+	if p.upper.Type == TypeDir {
+		return w.enter(l, p)
+	}
+	return nil
+}
+
+// cannot notes that what is at w.path could not be read.
+func (w *walker) cannot(err error) { w.unreadable.add(orDot(w.path), err) }
+
+func orDot(p []byte) string {
+	if len(p) == 0 {
+		return "."
+	}
+	return string(p)
+}
+
+// emit tells of a change, but first of the directories above it that were replaced.
+func (w *walker) emit(path []byte, c *Change) error {
+	for ; w.told < len(w.stack); w.told++ {
+		l := &w.stack[w.told]
+		if r := l.replaced; r != nil {
+			l.replaced = nil
+			if err := w.send(w.path[:l.end], r); err != nil {
+				return err
+			}
+		}
+	}
+	return w.send(path, c)
+}
+
+func (w *walker) send(path []byte, c *Change) error {
+	w.n++
+	if w.tell == nil {
+		return nil
+	}
+	c.Path = orDot(path)
+	return w.tell(*c)
+}
+
+// change makes what is told of p, which is at w.path in l.
+func (w *walker) change(l *level, p *pair) *Change {
+	c := &Change{Kind: p.kind, Flags: p.flags, Before: p.home, After: p.upper}
+	if w.tell == nil {
+		return c
+	}
+	if l.hidden || w.masks.at(w.path) || p.home.Type == TypeDir && p.kind != Meta && w.hides(l.home, p.name) {
+		c.Flags |= Hidden
+	}
+	if c.After.Type == TypeWhiteout {
+		c.After = Attr{}
+	}
+	return c
+}
+
+// hides tells whether the directory that is taken away, name in the home's directory dirfd, has something in it that
+// the program did not see.
+func (w *walker) hides(dirfd int, name string) bool {
+	for _, h := range w.masks.hidden {
+		if way, ok := below(h, w.path); ok {
+			var st unix.Stat_t
+			err := statBeneath(dirfd, name+"/"+way, &st)
+			if err != unix.ENOENT && err != unix.ENOTDIR && err != unix.ELOOP {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// enter makes the directory p, at w.path in l, the one to work in. If it is one on both sides, enter tells how the two
+// differ themselves.
+func (w *walker) enter(l *level, p *pair) error {
+	next := level{upper: -1, home: -1, hasHome: p.home.Type == TypeDir, end: len(w.path), hidden: l.hidden || w.masks.at(w.path)}
+	replaced, err := w.open(l, p, &next)
+	if err != nil {
+		w.cannot(err)
+	}
+	switch {
+	case replaced:
+		p.kind = Replaced
+		next.replaced = w.change(l, p)
+	case next.hasHome && p.flags != 0:
+		p.kind = Meta
+		if err := w.emit(w.path, w.change(l, p)); err != nil {
+			next.free()
+			return err
+		}
+	}
+	return w.push(next)
+}
+
+// open opens and reads the directory p of l, and compares its attributes. What it could not read is left out of next.
+func (w *walker) open(l *level, p *pair, next *level) (replaced bool, err error) {
+	if next.upper, err = openDir(l.upper, p.name, unix.O_RDONLY); err != nil {
+		return false, err
+	}
+	if err := search(next.upper, &p.upper); err != nil {
+		return false, err
+	}
+	homeX := xfile{}
+	if next.hasHome {
+		// Who may not read it may still be able to look up what is in it.
+		if next.home, err = openDir(l.home, p.name, unix.O_RDONLY); err == unix.EACCES {
+			next.home, err = openDir(l.home, p.name, unix.O_PATH)
+			homeX = xnamed(next.home, ".")
+		} else {
+			homeX = xfile{fd: next.home}
+		}
+		if err == nil {
+			err = search(next.home, &p.home)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	names, err := readNames(next.upper, w.buf[:])
+	if err != nil {
+		return false, err
+	}
+	files, deleted, opaque := w.opts.Backend.sift(names)
+	next.todo = files
+	if !next.hasHome {
+		return false, nil
+	}
+	next.gone = deleted
+
+	front := len(w.stack) == 0 || w.masks.frontDir(w.path)
+	if front {
+		p.flags &^= DiffOwner
+	}
+	flags, err := xattrFlags(xfile{fd: next.upper}, homeX, front)
+	if p.flags |= flags; err != nil {
+		return false, err
+	}
+	if len(w.stack) == 0 {
+		return false, nil // what would the home itself hide?
+	}
+	if !opaque {
+		if opaque, err = isOpaque(next.upper, w.opts.Backend); err != nil {
+			return false, err
+		}
+	}
+	if next.opaque = opaque || l.opaque; !next.opaque { // a directory hides all that is below what it hides
+		return false, nil
+	}
+	if homeX.path != "" {
+		return false, unix.EACCES
+	}
+	inHome, err := readNames(next.home, w.buf[:])
+	if err != nil {
+		return false, err
+	}
+	next.gone = w.opts.Backend.missing(inHome, files)
+	return !l.opaque, nil
+}
+
+// search tells whether names can be looked up in the directory. One could be read without that, but nothing in it.
+func search(fd int, a *Attr) error {
+	if a.Mode&0o111 == 0o111 {
+		return nil
+	}
+	var st unix.Stat_t
+	return unix.Fstatat(fd, ".", &st, unix.AT_SYMLINK_NOFOLLOW)
+}

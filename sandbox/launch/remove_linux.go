@@ -1,0 +1,101 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/box"
+	"cove/internal/stage"
+	"cove/userns"
+)
+
+// RemoveWord is the command line's word for what runs in a user namespace to remove the files of a box: RemoveTree
+// of the two arguments that follow, a directory and a name in it.
+const RemoveWord = "_remove"
+
+// RemoveBox removes the box of that name, also where it holds files of subordinate ids. Errors are those of
+// box.Store.Remove.
+func RemoveBox(store *box.Store, name string) error { return mapped(store.Remove(name)) }
+
+func remove(b *box.Box) error { return mapped(b.Remove()) }
+
+// mapped goes on after a *box.NeedsMapError: what is in the way belongs to ids that only a user namespace with the
+// user's subordinate ids has rights over.
+func mapped(err error) error {
+	var needs *box.NeedsMapError
+	if !errors.As(err, &needs) {
+		return err
+	}
+	if again := removeMapped(needs.Dir, needs.Name); again != nil {
+		return errors.Join(err, again)
+	}
+	return nil
+}
+
+func removeMapped(dir, name string) error {
+	user, err := userns.CurrentUser(os.Getenv)
+	if err != nil {
+		return err
+	}
+	subs, err := userns.ReadRanges(user)
+	if err != nil {
+		return err
+	}
+	m, err := userns.Plan(user, subs, "root", "subids")
+	if err != nil {
+		return err
+	}
+	s := stage.New(unix.CLONE_NEWUSER)
+	s.Direct = true
+	mapIDs(&s.Setup, m)
+	if err := s.Exec([]string{"/proc/self/exe"}, []string{"cove", RemoveWord, dir, name}, []string{"HOME=/"}); err != nil {
+		return err
+	}
+	proc, err := s.Start()
+	if err != nil {
+		var errno syscall.Errno
+		errors.As(err, &errno)
+		return &CloneError{errno, cloneHint(errno)}
+	}
+	var failed error
+	for {
+		msg, _, ok := proc.Hear()
+		if !ok {
+			break
+		}
+		switch msg[0] {
+		case stage.MsgMap:
+			if failed = userns.Install(proc.PID, m); failed != nil {
+				proc.Kill()
+				continue
+			}
+			proc.Tell(stage.MsgGo, 0)
+		case stage.MsgFailed:
+			failed = &StepError{Step: "remove files of subordinate ids", Errno: syscall.Errno(msg[2])}
+		}
+	}
+	ws, _, err := proc.Wait()
+	switch {
+	case failed != nil:
+		return failed
+	case err != nil:
+		return err
+	case ws.ExitStatus() != 0:
+		return fmt.Errorf("cannot remove %s/%s from a user namespace: status %d", dir, name, ws.ExitStatus())
+	}
+	return nil
+}
+
+// RemoveMain is what RemoveWord does.
+func RemoveMain(dir, name string) error {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	return box.RemoveTree(fd, name)
+}
