@@ -328,8 +328,8 @@ func (w *walker) open(l *level, p *pair, next *level) (replaced bool, err error)
 	if p.flags |= flags; err != nil {
 		return false, err
 	}
-	if len(w.stack) == 0 {
-		return false, nil // what would the home itself hide?
+	if len(w.stack) == 0 && w.opts.Backend != Fuse {
+		return false, nil // the kernel does not ask its topmost directory
 	}
 	if !opaque {
 		if opaque, err = isOpaque(next.upper, w.opts.Backend); err != nil {

@@ -36,7 +36,7 @@ func (c *lsFlags) run(a *app) (int, error) {
 	}
 	rows := [][]string{}
 	for _, i := range infos {
-		rows = append(rows, []string{i.Name, age(i.Created), bytes(i.Size, i.AtLeast), state(i)})
+		rows = append(rows, []string{i.Name, age(i.Created), volume(i.Size, i.AtLeast), state(i)})
 	}
 	return exitOK, a.ui.table([]string{"BOX", "AGE", "SIZE", "STATE"}, rows)
 }
@@ -87,8 +87,8 @@ func age(t time.Time) string {
 	return strconv.Itoa(int(d/time.Second)) + "s"
 }
 
-// bytes is a size in powers of 1024.
-func bytes(n int64, atLeast bool) string {
+// volume is a size in powers of 1024.
+func volume(n int64, atLeast bool) string {
 	plus := ""
 	if atLeast {
 		plus = "+"

@@ -295,6 +295,33 @@ func TestRemoveTreeWhileLinksAppear(t *testing.T) {
 	}
 }
 
+// The same at the very moment between a look at a directory and its opening.
+func TestRemoveTreeOpensNoLink(t *testing.T) {
+	dir := newData(t)
+	write(t, dir+"/canary/sings", "")
+	if err := errors.Join(os.Mkdir(dir+"/x", 0o700), os.Symlink("../canary", dir+"/x/link"), os.WriteFile(dir+"/x/file", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	fd := opened(t, dir)
+	r := remover{left: -1}
+	defer r.close()
+	if err := r.descend(fd, "x"); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"link", "file"} {
+		if err := r.descend(r.stack[0].fd, name); err != nil || len(r.stack) != 1 || r.races != i+1 || !r.stack[0].removed {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+		r.stack[0].removed = false
+	}
+	for _, name := range []string{"x/link", "x/file"} {
+		other := remover{left: -1}
+		if err := other.descend(fd, name); !errors.Is(err, unix.ENOTDIR) || len(other.stack) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A file made in a directory that was just emptied: as the lock of a box is, by who opened the box before it was moved
 // aside. The remover starts anew there; but not for ever.
 func TestRemoveTreeWhileFilesAppear(t *testing.T) {

@@ -135,6 +135,7 @@ func TestCreateWhereNamesAreTaken(t *testing.T) {
 func TestAcquireAndGet(t *testing.T) {
 	data := newData(t)
 	s := newStore(t, data)
+	write(t, s.Path()+"/work/lock", "99999999999\n") // of a process with a longer number
 	b, err := s.Acquire("work")
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +279,9 @@ func TestListDoesNotMakeBusy(t *testing.T) {
 	if err := unix.Flock(fd, unix.LOCK_SH); err != nil {
 		t.Fatal(err)
 	}
+	if list, err := s.List(); err != nil || len(list) != 1 || list[0].Running {
+		t.Errorf("List, while another lists: %+v, %v", list, err)
+	}
 	time.AfterFunc(50*time.Millisecond, func() { unix.Close(fd) })
 	b, err := s.Acquire("work")
 	if err != nil {
@@ -318,6 +322,7 @@ func TestNeverFinished(t *testing.T) {
 		{"an empty box.json", map[string]string{"box.json": "", "upper/": ""}},
 		{"a box.json of zeros", map[string]string{"box.json": "\x00\x00\x00\x00", "upper/": ""}},
 		{"half a box.json", map[string]string{"box.json": `{"name":"work","home":"/ho`, "upper/": ""}},
+		{"a box.json of which a part makes sense", map[string]string{"box.json": `{"home":"/home","masks":[".ssh"],"subids":true,"runs":7}`, "upper/": ""}},
 		{"a box.json that was put aside", map[string]string{".box.json": `{"name":"work","home":"/home"}`, "upper/": ""}},
 		{"a plan", map[string]string{"plan.json": "{}", "upper/": ""}},
 	} {

@@ -15,7 +15,7 @@ import (
 // program.
 func start(t *testing.T) (user, program pty, r *Relay) {
 	t.Helper()
-	user, program = newPTY(t), newPTY(t)
+	program, user = newPTY(t), newPTY(t) // the last is closed first, and ends what waits for it
 	return user, program, startIn(t, user.slave, user.slave, program)
 }
 
@@ -25,12 +25,7 @@ func startIn(t *testing.T, in, out *os.File, program pty) *Relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if in != nil {
-			unix.IoctlSetInt(int(in.Fd()), unix.TCFLSH, unix.TCOFLUSH) // or a failed test might wait for its reader
-		}
-		within(t, "Finish", async(r.Finish))
-	})
+	t.Cleanup(func() { within(t, "Finish", async(r.Finish)) })
 	return r
 }
 
@@ -42,7 +37,7 @@ func plain(m *unix.Termios) {
 
 func TestModes(t *testing.T) {
 	t.Parallel()
-	user, program := newPTY(t), newPTY(t)
+	program, user := newPTY(t), newPTY(t)
 	before := user.change(t, func(m *unix.Termios) {
 		m.Iflag |= unix.IUTF8
 		m.Cc[unix.VERASE] = '#'
@@ -113,7 +108,7 @@ func TestNothingTyped(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	t.Parallel()
-	user, program := newPTY(t), newPTY(t)
+	program, user := newPTY(t), newPTY(t)
 	user.resize(t, 31, 99)
 	r := startIn(t, user.slave, user.slave, program)
 	if s := program.size(t); s != "31 99" {
@@ -133,7 +128,7 @@ func TestSize(t *testing.T) {
 
 func TestBothWays(t *testing.T) {
 	t.Parallel()
-	user, program := newPTY(t), newPTY(t)
+	program, user := newPTY(t), newPTY(t)
 	user.types(t, "typed ahead\n")
 	user.sees(t, "typed ahead\r\n") // echo
 	startIn(t, user.slave, user.slave, program)
@@ -227,7 +222,7 @@ func TestFinishAtOnce(t *testing.T) {
 	t.Parallel()
 	text := pattern(9000)
 	for range 50 {
-		user, program := newPTY(t), newPTY(t)
+		program, user := newPTY(t), newPTY(t)
 		user.change(t, plain)
 		r := startIn(t, nil, user.slave, program)
 		got := make([]byte, len(text))
@@ -241,32 +236,31 @@ func TestFinishAtOnce(t *testing.T) {
 	}
 }
 
-// TestFinishTalker has somebody who never stops printing, and whom the end of the sandbox did not end.
+// TestFinishTalker has somebody who never stops printing, and whom the end of the sandbox did not end. It is not
+// parallel, so that he has no reason to pause.
 func TestFinishTalker(t *testing.T) {
-	t.Parallel()
 	user, program, r := start(t)
+	stuff(t, program)
 	go func() { // slowly, so that there is always something left
-		for buf := make([]byte, 4096); ; time.Sleep(time.Millisecond) {
+		for buf := make([]byte, 4096); ; time.Sleep(10 * time.Millisecond) {
 			if _, err := user.master.Read(buf); err != nil {
 				return
 			}
 		}
 	}()
-	unix.SetNonblock(int(program.slave.Fd()), true)
 	stop := make(chan struct{})
 	talked := async(func() {
-		for {
+		for text := pattern(4000); ; {
 			select {
 			case <-stop:
 				return
 			default:
-				unix.Write(int(program.slave.Fd()), []byte(strings.Repeat("on and on ", 400)))
+				unix.Write(int(program.slave.Fd()), text)
 			}
 		}
 	})
+	t.Cleanup(func() { close(stop); <-talked })
 	within(t, "Finish", async(r.Finish))
-	close(stop)
-	<-talked
 }
 
 // TestTypedAfterEnd has the user type while the last output is stuck, and after the end. All of it is the shell's.
@@ -326,7 +320,7 @@ func TestNil(t *testing.T) {
 		r.Resume()
 	})
 	t.Run("nothing typed", func(t *testing.T) {
-		user, program := newPTY(t), newPTY(t)
+		program, user := newPTY(t), newPTY(t)
 		before := user.modes(t)
 		user.resize(t, 7, 70)
 		startIn(t, nil, user.slave, program)
@@ -342,7 +336,7 @@ func TestNil(t *testing.T) {
 		}
 	})
 	t.Run("nothing printed", func(t *testing.T) {
-		user, program := newPTY(t), newPTY(t)
+		program, user := newPTY(t), newPTY(t)
 		startIn(t, user.slave, nil, program)
 		user.wantRaw(t, true)
 		user.types(t, "hello\n")

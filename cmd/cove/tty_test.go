@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A seat is a user at a terminal: a pseudo-terminal, and what was printed on it so far.
+type seat struct {
+	t      *testing.T
+	master *os.File
+	cmd    *exec.Cmd
+
+	mu      sync.Mutex
+	printed bytes.Buffer
+}
+
+// sit starts a program on a terminal of its own.
+func sit(t *testing.T, cmd *exec.Cmd) *seat {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &seat{t: t, master: master, cmd: cmd}
+	s.resize(24, 80)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := master.Read(buf)
+			s.mu.Lock()
+			s.printed.Write(buf[:n])
+			s.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		master.Close()
+	})
+	return s
+}
+
+func (s *seat) resize(rows, cols uint16) {
+	if err := unix.IoctlSetWinsize(int(s.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// types types.
+func (s *seat) types(text string) {
+	if _, err := s.master.WriteString(text); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// sees waits until text is printed, and forgets what was printed up to its end.
+func (s *seat) sees(text string) {
+	s.t.Helper()
+	for range 1500 {
+		s.mu.Lock()
+		i := bytes.Index(s.printed.Bytes(), []byte(text))
+		if i >= 0 {
+			s.printed.Next(i + len(text))
+		}
+		s.mu.Unlock()
+		if i >= 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.t.Fatalf("%q was not printed, but\n%s", text, s.printed.String())
+}
+
+// rest waits for the end and returns what else was printed, and the exit status.
+func (s *seat) rest() (string, int) {
+	s.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- s.cmd.Wait() }()
+	select {
+	case <-done:
+	case <-time.After(15 * time.Second):
+		s.t.Fatalf("it does not end; printed\n%s", s.printed.String())
+	}
+	time.Sleep(20 * time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.printed.String(), s.cmd.ProcessState.ExitCode()
+}
+
+// shellWithCove is an interactive bash on a terminal, in which cove is this program.
+func shellWithCove(t *testing.T) *seat {
+	t.Helper()
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("needs bash")
+	}
+	home, bin := t.TempDir(), t.TempDir()
+	if err := os.Symlink(os.Args[0], filepath.Join(bin, "cove")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", "--norc", "--noprofile", "-i")
+	cmd.Dir = home
+	cmd.Env = []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH"), "LANG=C.UTF-8", "TERM=dumb", "PS1=ready> ", "SHELL=/bin/bash", "HISTFILE="}
+	s := sit(t, cmd)
+	s.sees("ready> ")
+	return s
+}
+
+func TestCtrlC(t *testing.T) {
+	s := sit(t, coveIn(t.TempDir(), "run", "--", "sh", "-c", "echo here; sleep 100"))
+	s.sees("here")
+	s.types("\x03")
+	if text, code := s.rest(); code != 130 {
+		t.Errorf("status %d, printed %q", code, text)
+	}
+}
+
+// Ctrl-Z stops the job, the shell says so, and fg goes on with it; the terminal has the shell's modes in between.
+func TestCtrlZ(t *testing.T) {
+	for _, mode := range []string{"new", "keep"} {
+		t.Run(mode, func(t *testing.T) {
+			s := shellWithCove(t)
+			s.types("cove run --tty " + mode + " -- sh -c 'echo he''re; read x; echo got $x; read y; echo and $y'\n")
+			s.sees("here")
+			s.types("\x1a")
+			s.sees("Stopped")
+			s.sees("ready> ")
+			s.types("stty -a | grep -c '\\-icanon'; jobs | wc -l\n")
+			s.sees("1\r\n")
+			s.types("fg\n")
+			s.sees("read y; echo and")
+			s.types("one\n")
+			s.sees("got one")
+			s.types("\x1a")
+			s.sees("Stopped")
+			s.types("bg\n")
+			s.sees("ready> ")
+			s.types("echo in the shell\n")
+			s.sees("\nin the shell")
+			s.types("fg\n")
+			s.sees("cove run")
+			s.types("two\n")
+			s.sees("and two")
+			s.sees("ready> ")
+			s.types("echo status $?; stty -a | tr ' ' '\\n' | grep -c '^echo$'\n")
+			s.sees("\nstatus 0\r\n")
+			s.types("exit\n")
+			s.rest()
+		})
+	}
+}
+
+// A shell inside has job control of its own.
+func TestNestedShell(t *testing.T) {
+	s := shellWithCove(t)
+	s.types("PS1='outer> '\n")
+	s.sees("outer> ")
+	s.types("cove run --env PS1='inner> ' -- bash --norc --noprofile -i\n")
+	s.sees("inner> ")
+	s.types("sleep 100\n")
+	time.Sleep(300 * time.Millisecond)
+	s.types("\x1a")
+	s.sees("Stopped")
+	s.sees("inner> ")
+	s.types("jobs | grep -c sleep; kill %1; fg\n")
+	s.sees("\n1\r\n")
+	s.types("exit\n")
+	s.sees("outer> ")
+	s.types("exit\n")
+	s.rest()
+}
+
+func TestWindowSize(t *testing.T) {
+	s := sit(t, coveIn(t.TempDir(), "run", "--", "sh", "-c", "trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done"))
+	s.sees("24 80")
+	s.resize(33, 101)
+	s.sees("33 101")
+	s.types("\x03")
+	s.rest()
+}
+
+// An editor: it asks for the size, sets modes, and reads single keys.
+func TestEditor(t *testing.T) {
+	vim, err := exec.LookPath("vim.tiny")
+	if err != nil {
+		if os.Getenv("COVE_REQUIRE") != "" {
+			t.Fatal("needs vim.tiny, and COVE_REQUIRE says that nothing may be missing")
+		}
+		t.Skip("needs vim.tiny")
+	}
+	home := t.TempDir()
+	dir := filepath.Join(home, "dir")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := sit(t, coveIn(home, "run", "--rw", dir, "--workdir", dir, "--", vim, "-u", "NONE", "file"))
+	s.sees("file")
+	s.types("ihello\x1b:wq\r")
+	if text, code := s.rest(); code != 0 {
+		t.Errorf("status %d, printed %q", code, text)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "file")); string(text) != "hello\n" {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+}
+
+// CVE-2017-5226 (bubblewrap), CVE-2016-7545 (policycoreutils): the program puts words into the input of the caller's
+// terminal. CVE-2019-10063 (flatpak): with high bits set in the number, which the kernel ignores and a filter may not.
+// CVE-2023-28100 (flatpak): TIOCLINUX pastes.
+func TestNothingIsTypedIntoTheCallersTerminal(t *testing.T) {
+	python := "/usr/bin/python3"
+	if _, err := os.Stat(python); err != nil {
+		t.Skip("needs python3")
+	}
+	script := `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+tty = os.open("/dev/tty", os.O_RDWR)
+for fd in (0, 1, 2, tty):
+    for name, nr, arg in (("TIOCSTI", 0x5412, b"#"), ("TIOCSTI high", 0x5412 | 1 << 32, b"#"), ("TIOCLINUX", 0x541c, b"\3"), ("TIOCLINUX high", 0x541c | 7 << 40, b"\3")):
+        ctypes.set_errno(0)
+        r = libc.syscall(16, ctypes.c_long(fd), ctypes.c_ulong(nr), arg)
+        print(name, fd, "worked" if r == 0 else os.strerror(ctypes.get_errno()))
+print("tried")
+`
+	for _, mode := range []string{"auto", "new", "keep"} {
+		t.Run(mode, func(t *testing.T) {
+			s := sit(t, coveIn(t.TempDir(), "run", "--tty", mode, "--", python, "-c", script))
+			text, code := s.rest()
+			if code != 0 || !strings.Contains(text, "tried") || strings.Contains(text, "worked") || strings.Count(text, "Operation not permitted") < 16 {
+				t.Errorf("status %d, printed\n%s", code, text)
+			}
+		})
+	}
+	// Without a filter, a terminal of its own is what holds: whatever is typed into it ends with it.
+	t.Run("unfiltered", func(t *testing.T) {
+		home := t.TempDir()
+		profile := filepath.Join(home, "open.toml")
+		os.WriteFile(profile, []byte("[seccomp]\nmode = \"none\"\n"), 0o644)
+		s := sit(t, coveIn(home, "run", "-p", "default", "-p", profile, "--", python, "-c", script))
+		text, _ := s.rest()
+		if !strings.Contains(text, "tried") {
+			t.Errorf("printed\n%s", text)
+		}
+		unix.IoctlSetInt(int(s.master.Fd()), unix.TCFLSH, 0)
+		if n, _ := unix.IoctlGetInt(int(s.master.Fd()), unix.TIOCINQ); n != 0 {
+			t.Errorf("%d bytes wait in the caller's terminal", n)
+		}
+	})
+}
