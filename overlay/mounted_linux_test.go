@@ -96,7 +96,7 @@ func againstOracle(t *testing.T, uid int, mount mounter, b Backend, seeds, actio
 	for seed := range seeds {
 		dir := fmt.Sprintf("%s/%d", base, seed)
 		mkdirs(t, dir, dir+"/home", dir+"/upper", dir+"/work", dir+"/merged")
-		newProgram(uint64(seed), dir+"/home").plant(40, b == Kernel)
+		newProgram(uint64(seed), dir+"/home").plant(40, b)
 		for _, name := range []string{"user.a", "user.b"} {
 			unix.Lremovexattr(dir+"/home", name) // an upper directory has none of the home's
 		}
@@ -168,11 +168,11 @@ func outside(t *testing.T, base string, uid int, b Backend, seeds int) {
 }
 
 func TestKernelAgainstOracle(t *testing.T) {
-	againstOracle(t, os.Getuid(), mountKernel, Kernel, 3000, 100)
+	againstOracle(t, os.Getuid(), mountKernel, Kernel, 150, 60)
 }
 
 func TestFuseAgainstOracle(t *testing.T) {
-	againstOracle(t, 0, mountFuse, Fuse, 40, 60)
+	againstOracle(t, 0, mountFuse, Fuse, 400, 60)
 }
 
 // Every pair of types, made by hand, as the kernel shows it.

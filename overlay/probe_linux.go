@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -82,9 +83,13 @@ func try(lower, upper, work string, b mount.Builder) error {
 	l.WriteFile(opMap, "/proc/self/gid_map", oneID(os.Getgid()))
 	l.Call(opMount, unix.SYS_MOUNT, nil, "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil)
 	if upper == "" {
-		// On /dev, because it is surely there, and nothing of it is needed any more.
-		l.Call(opMount, unix.SYS_MOUNT, "tmpfs", "/dev", "tmpfs", 0, "mode=700")
-		upper, work = "/dev/upper", "/dev/work"
+		// Over a directory that is surely there, and of which nothing is needed any more.
+		over := "/dev"
+		if strings.HasPrefix(lower, "/dev/") {
+			over = "/usr"
+		}
+		l.Call(opMount, unix.SYS_MOUNT, "tmpfs", over, "tmpfs", 0, "mode=700")
+		upper, work = over+"/upper", over+"/work"
 		for _, d := range []string{upper, work} {
 			l.Call(opMount, unix.SYS_MKDIRAT, unix.AT_FDCWD, d, 0o700)
 		}

@@ -117,11 +117,6 @@ func (op Op) String() string {
 		b.WriteString(" -> " + op.Source)
 	case op.Layers != nil:
 		b.WriteString(" <- " + strings.Join(op.Layers.Lower, " + "))
-		for _, e := range op.Layers.Front {
-			if e.Kind == Hide {
-				b.WriteString(" - " + e.Name)
-			}
-		}
 	case op.Source != "" && op.Source != op.Target:
 		b.WriteString(" <- " + op.Source)
 	}

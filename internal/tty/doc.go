@@ -28,9 +28,10 @@
 //   - read the caller's terminal or change its modes while another process group is in the foreground: the kernel
 //     would stop us (SIGTTIN, SIGTTOU; credentials(7), termios(3))
 //
-// Limits: Linux only, 4.5 or newer. If we die by a signal, the terminal stays raw (reset(1) helps): the supervisor
-// catches SIGHUP, SIGINT and SIGTERM, and SIGKILL cannot be helped. What was typed before the program ended and was
-// not read by it is gone, where without a terminal of its own it would be the shell's. SIGTSTP must be left alone by
-// the caller, or Suspend does not stop. The leader of the session inside must keep the slave open: a master whose
-// last slave is closed counts as ended.
+// Limits: Linux only. If we die by a signal, the terminal stays raw (reset(1) helps): the supervisor catches SIGHUP,
+// SIGINT and SIGTERM, and SIGKILL cannot be helped. The caller must leave SIGTSTP alone, or Suspend does not stop. The
+// leader of the session inside must keep the slave open: a master whose last slave is closed counts as ended. What was
+// typed before the end, and not read by the program, is lost; without a terminal of its own it would be the shell's.
+// Where nothing is read from the caller's terminal (in is nil, or we are in the background), it is not raw, and both
+// terminals make \r\n of \n: a second \r, which no screen shows.
 package tty

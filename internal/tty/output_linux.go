@@ -21,9 +21,9 @@ func (r *Relay) output() {
 	}
 }
 
-// drain prints what has been written up to now. EAGAIN means that there is no more: reading a terminal that is empty
-// waits for bytes on their way (tty_buffer_flush_work in n_tty_read, since Linux 4.5). The bound is for somebody who
-// goes on writing.
+// drain prints what has been written up to now, and needs no clock for it: before read(2) says EAGAIN, it has fetched
+// the bytes that were on their way (n_tty_read calls tty_buffer_flush_work). The bound is for somebody who goes on
+// writing.
 func (r *Relay) drain() {
 	r.conn.Control(func(fd uintptr) {
 		for left := pending; left > 0; {

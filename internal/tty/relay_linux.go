@@ -73,7 +73,7 @@ func Start(in, out *os.File, master *os.File) (*Relay, error) {
 		return nil, err
 	}
 	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, failed("cannot wait for", in, err)
+		return nil, failed("cannot relay", master, err)
 	}
 	if in != nil {
 		r.claim.fd = int(in.Fd())
@@ -108,7 +108,8 @@ func (r *Relay) dress() error {
 			plain.Iflag |= modes.Iflag & unix.IUTF8
 			modes = plain
 		}
-		err = unix.IoctlSetTermios(int(fd), unix.TCSETS, modes) // on a master it acts on the slave (ioctl_tty(2) does not say so; tty_mode_ioctl in the kernel)
+		// On a master it acts on the slave: tty_mode_ioctl in the kernel; ioctl_tty(2) does not say so.
+		err = unix.IoctlSetTermios(int(fd), unix.TCSETS, modes)
 	})
 	if err != nil {
 		return failed("cannot set the modes of", r.master, err)

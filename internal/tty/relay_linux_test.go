@@ -176,7 +176,7 @@ func stuff(t *testing.T, program pty) []byte {
 	unix.SetNonblock(fd, true)
 	text := pattern(1 << 20)
 	n := 0
-	for idle := 0; idle < 20; {
+	for idle := 0; idle < 20 && n < len(text); {
 		k, err := unix.Write(fd, text[n:])
 		if err == unix.EAGAIN {
 			idle++

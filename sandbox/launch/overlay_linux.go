@@ -110,5 +110,4 @@ func remember(dirs Dirs, t overlayTrial) {
 	}
 }
 
-// forget tells whether there was something to forget.
-func forget(dirs Dirs) bool { return os.Remove(filepath.Join(dirs.Data, trialFile)) == nil }
+func forget(dirs Dirs) { os.Remove(filepath.Join(dirs.Data, trialFile)) }

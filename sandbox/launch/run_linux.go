@@ -52,10 +52,11 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 	spec.Box = b.Name()
 	report, err := runIn(b, spec, host, opt)
 	var step *StepError
-	if errors.As(err, &step) && step.Op != nil && step.Op.Do == mount.Overlay && forget(opt.Dirs) {
+	if errors.As(err, &step) && step.Op != nil && step.Op.Do == mount.Overlay {
 		// What was remembered is not true any more, or was tried before there was a place for boxes. The
 		// program has not run yet.
-		if err = features(&host, opt.Dirs, spec); err == nil {
+		forget(opt.Dirs)
+		if again := features(&host, opt.Dirs, spec); again == nil && !host.Features.KernelOverlay.OK {
 			report, err = runIn(b, spec, host, opt)
 		}
 	}
@@ -100,7 +101,8 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 
 	report := &sandbox.Report{Box: b.Name(), Command: plan.Command, Started: time.Now(), Changes: -1}
 	s := &supervisor{plan: plan, opt: opt, tty: host.TTY, fuseBin: host.Features.FuseOverlayBin}
-	defer s.catchSignals()()
+	s.catchSignals()
+	defer s.ignore()
 	if s.proc, err = script.Start(); err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {

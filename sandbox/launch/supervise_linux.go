@@ -71,6 +71,7 @@ func (s *supervisor) supervise() (outcome, error) {
 	status, usage, err := s.proc.Wait()
 	s.ran = failed == nil
 	out.usage = usage
+	s.ignore() // Finish may wait for a terminal that is stalled, and who ends us then shall have it
 	if s.relay != nil {
 		s.relay.Finish()
 	}
@@ -122,7 +123,13 @@ func (s *supervisor) take(which, fd int) (err error) {
 		if s.tty.Stdin {
 			in = s.opt.Stdin
 		}
-		s.relay, err = tty.Start(in, out, master)
+		relay, err := tty.Start(in, out, master)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.relay = relay // forward reads it
+		s.mu.Unlock()
 	}
 	return err
 }
@@ -139,22 +146,24 @@ func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 }
 
 // forwarded are the signals that reach the program. SIGTSTP is not among them: the terminal sends it to the
-// program's group by itself.
+// program's group by itself, and package tty stops us by it.
 var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT}
 
 // impatience is how soon a second SIGTERM must come to kill.
 const impatience = 2 * time.Second
 
 // catchSignals must be called before the program can run: a signal that comes early waits.
-func (s *supervisor) catchSignals() (stop func()) {
+func (s *supervisor) catchSignals() {
 	s.signals = make(chan os.Signal, 16)
 	for _, sig := range forwarded {
 		if !signal.Ignored(sig) { // nohup: what we ignore, the program ignores too
 			signal.Notify(s.signals, sig)
 		}
 	}
-	return func() { signal.Stop(s.signals) }
 }
+
+// ignore lets signals do to cove what they do by default.
+func (s *supervisor) ignore() { signal.Stop(s.signals) }
 
 func (s *supervisor) forwardSignals() {
 	for sig := range s.signals {
@@ -200,7 +209,9 @@ func (s *supervisor) suspend(when int64) {
 		stale := s.lastCont > when
 		s.mu.Unlock()
 		if !stale {
-			unix.Kill(os.Getpid(), unix.SIGSTOP)
+			// Not SIGSTOP: where no shell could let us go on, as the kernel knows, this does nothing. On the main
+			// thread, on which we are, it takes effect before kill returns.
+			unix.Kill(os.Getpid(), unix.SIGTSTP)
 		}
 	}
 	s.proc.Tell(stage.MsgContinue, 0)
