@@ -96,7 +96,7 @@ func againstOracle(t *testing.T, uid int, mount mounter, b Backend, seeds, actio
 	for seed := range seeds {
 		dir := fmt.Sprintf("%s/%d", base, seed)
 		mkdirs(t, dir, dir+"/home", dir+"/upper", dir+"/work", dir+"/merged")
-		newProgram(uint64(seed), dir+"/home").plant(40, b)
+		newProgram(uint64(seed), dir+"/home", b).plant(40)
 		for _, name := range []string{"user.a", "user.b"} {
 			unix.Lremovexattr(dir+"/home", name) // an upper directory has none of the home's
 		}
@@ -104,7 +104,7 @@ func againstOracle(t *testing.T, uid int, mount mounter, b Backend, seeds, actio
 		unix.Chmod(dir+"/home", 0o755)
 		before := takeSnapshot(t, dir+"/home")
 		unmount := mount(t, dir)
-		p := newProgram(uint64(seed)+1e6, dir+"/merged")
+		p := newProgram(uint64(seed)+1e6, dir+"/merged", b)
 		for range actions {
 			p.act()
 		}
@@ -172,7 +172,7 @@ func TestKernelAgainstOracle(t *testing.T) {
 }
 
 func TestFuseAgainstOracle(t *testing.T) {
-	againstOracle(t, 0, mountFuse, Fuse, 400, 60)
+	againstOracle(t, 0, mountFuse, Fuse, 30, 60)
 }
 
 // Every pair of types, made by hand, as the kernel shows it.

@@ -31,7 +31,7 @@ func inUserns(t *testing.T, uid int) bool {
 	if os.Getenv(inside) == t.Name() {
 		return true
 	}
-	args := []string{"-test.run=^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$", "-test.v", "-test.timeout=5m"}
+	args := []string{"-test.run=^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$", "-test.v", "-test.timeout=30s"}
 	if testing.Short() {
 		args = append(args, "-test.short")
 	}

@@ -1,8 +1,6 @@
 package profiles
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"path"
 	"slices"
@@ -29,7 +27,7 @@ func ReadProject(dirs Dirs) (*Project, error) {
 // Trust remembers the content: from now on Load reads the file without being asked, until the content changes.
 func (p *Project) Trust(dirs Dirs) error {
 	return changeTrust(dirs, func(t trustList) trustList {
-		return append(t.without(p.Path), trusted{p.Path, sum(p.Text)})
+		return append(t.without(p.Path), trusted{p.Path, string(p.Text)})
 	})
 }
 
@@ -47,11 +45,11 @@ const (
 	changed
 )
 
-// trustFile, in the configuration directory, has a line for each reviewed file: SHA-256 in hexadecimal, a space,
-// the absolute path as a quoted Go string.
+// trustFile, in the configuration directory, has a line for each reviewed file: the absolute path, a space, and the
+// text, both as quoted Go strings. The text and not a hash of it, since linking one costs every start of cove time.
 const trustFile = "trusted"
 
-type trusted struct{ path, sum string }
+type trusted struct{ path, text string }
 
 type trustList []trusted
 
@@ -63,18 +61,13 @@ func (t trustList) of(p *Project) trust {
 	for _, x := range t {
 		switch {
 		case x.path != p.Path:
-		case x.sum == sum(p.Text):
+		case x.text == string(p.Text):
 			return same
 		default:
 			return changed
 		}
 	}
 	return unknown
-}
-
-func sum(text []byte) string {
-	s := sha256.Sum256(text)
-	return hex.EncodeToString(s[:])
 }
 
 // readTrust reads the list. Lines that make no sense trust nothing.
@@ -84,9 +77,17 @@ func readTrust(dirs Dirs) (t trustList, err error) {
 		return nil, fmt.Errorf("cannot read the list of trusted files: %w", err)
 	}
 	for line := range strings.Lines(string(text)) {
-		sum, quoted, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if file, err := strconv.Unquote(quoted); err == nil && len(sum) == 2*sha256.Size {
-			t = append(t, trusted{file, sum})
+		line = strings.TrimSuffix(line, "\n")
+		quoted, err := strconv.QuotedPrefix(line)
+		if err != nil {
+			continue
+		}
+		file, err := strconv.Unquote(quoted)
+		if err != nil {
+			continue
+		}
+		if text, err := strconv.Unquote(strings.TrimPrefix(line[len(quoted):], " ")); err == nil {
+			t = append(t, trusted{file, text})
 		}
 	}
 	return t, nil

@@ -20,7 +20,7 @@ func changeTrust(dirs Dirs, change func(trustList) trustList) error {
 		}
 		var b strings.Builder
 		for _, t := range change(list) {
-			b.WriteString(t.sum + " " + strconv.Quote(t.path) + "\n")
+			b.WriteString(strconv.Quote(t.path) + " " + strconv.Quote(t.text) + "\n")
 		}
 		if b.Len() > largest {
 			return errors.New("the list is full: remove lines from " + dirs.Config + "/" + trustFile)

@@ -44,7 +44,7 @@ type compiler struct {
 	spec   Spec
 	host   Host
 	plan   *Plan
-	places []place       // what is to be in the root, gathered by the passes, put in order by layout
+	places []*place      // what is to be in the root, gathered by the passes, put in order by layout
 	links  []mount.Op    // symbolic links to be made in it
 	cow    *mount.Layers // the home's, with HomeCow
 	real   string        // the home without links

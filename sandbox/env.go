@@ -33,7 +33,9 @@ func (c *compiler) environment() error {
 		set("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "cove")
 	}
 	set("XDG_RUNTIME_DIR", c.runtimeDir(), "cove")
-	set("COVE_BOX", c.spec.Box, "cove")
+	if c.spec.Box != "" {
+		set("COVE_BOX", c.spec.Box, "cove")
+	}
 	delete(vars, "TMPDIR") // the host's may not exist inside; /tmp does
 	for _, r := range c.spec.Env {
 		switch {
@@ -91,7 +93,7 @@ func (c *compiler) workdir() error {
 // visible tells whether a directory of the host is at the same path inside, and is the same.
 func (c *compiler) visible(dir string) bool {
 	if slices.ContainsFunc(c.hidden, func(h string) bool { return below(dir, h) }) {
-		return slices.ContainsFunc(c.places, func(p place) bool { return p.op.Source == dir && p.op.Target == dir })
+		return slices.ContainsFunc(c.places, func(p *place) bool { return p.op.Source == dir && p.op.Target == dir })
 	}
 	if c.host.Files(dir).Kind != Directory {
 		return false

@@ -105,7 +105,7 @@ func (c *compiler) hide(f File, from, why string) {
 	if f.Kind == Directory {
 		op.Type = typeDir
 	}
-	c.places = append(c.places, place{op: op, region: regionMask, missing: f.Kind == Missing})
+	c.add(place{op: op, region: regionMask, missing: f.Kind == Missing})
 }
 
 // ownState hides what cove keeps: profiles that a program could rewrite, boxes of other programs. They are hidden

@@ -98,7 +98,8 @@ func (c *compiler) mountsBelow(dir string) (points []string) {
 
 // below tells whether p is dir or in it.
 func below(p, dir string) bool {
-	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+	n := len(dir)
+	return p == dir || dir == "/" && p != "" && p[0] == '/' || len(p) > n && n > 0 && p[n] == '/' && p[:n] == dir
 }
 
 // Foreign says, in words for people, which entries of the home have an owner that is not mapped: copying them up

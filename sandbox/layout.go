@@ -34,22 +34,28 @@ type place struct {
 	file    bool // the target must be a file
 	missing bool // a Mask of what does not exist
 	own     bool // a Mask of cove's own state
+	depth   int  // of op.Target
+	done    bool // it was in its turn, or a later place took its target
 }
 
-func (c *compiler) place(op mount.Op, r region) {
-	c.places = append(c.places, place{op: op, region: r})
-}
+func (c *compiler) place(op mount.Op, r region) { c.add(place{op: op, region: r}) }
 
 func (c *compiler) placeBind(op mount.Op, source File, r region) {
-	c.places = append(c.places, place{op: op, region: r, file: source.Kind != Directory})
+	c.add(place{op: op, region: r, file: source.Kind != Directory})
+}
+
+func (c *compiler) add(p place) {
+	p.depth = depth(p.op.Target)
+	c.places = append(c.places, &p)
 }
 
 // layout puts the places in order, parents before what lies in them, and makes sure that there is something to
 // mount on: a directory or file made in a tmpfs of ours, or in the layer before a copy-on-write home, or one
 // that the host already has. It never makes anything on the host.
 func (c *compiler) layout() error {
-	slices.SortStableFunc(c.places, func(a, b place) int { return depth(a.op.Target) - depth(b.op.Target) })
-	l := &layouter{compiler: c, made: map[string]bool{"/": true}, at: map[string]int{}}
+	slices.SortStableFunc(c.places, func(a, b *place) int { return a.depth - b.depth })
+	c.supersede()
+	l := &layouter{compiler: c, made: map[string]bool{"/": true}}
 
 	// The host's tree is let go as soon as the new root is there, or with mount(2) alone, at the end.
 	pivot := mount.Op{Do: mount.Pivot, Why: "from here on, nothing of the host's tree can be reached"}
@@ -57,16 +63,20 @@ func (c *compiler) layout() error {
 	c.plan.Classic = classic
 
 	for i, p := range c.places {
-		if c.superseded(i) {
+		if p.done {
 			continue
 		}
-		if err := l.put(p); err != nil {
+		p.done = true
+		steps := len(c.plan.Ops)
+		if err := l.put(*p); err != nil {
 			return err
 		}
 		if i == 0 && !classic {
 			l.emit(pivot)
 		}
-		l.putLinks(c.places[i+1:])
+		if len(c.plan.Ops) > steps {
+			l.putLinks(c.places[i+1:])
+		}
 	}
 	for _, op := range l.seal {
 		l.emit(op)
@@ -123,28 +133,23 @@ func depth(p string) int {
 	return strings.Count(p, "/")
 }
 
-// superseded tells whether a later place has the same target: the later wish wins.
-func (c *compiler) superseded(i int) bool {
-	op := c.places[i].op
-	if op.Do == mount.Protect {
-		return false
-	}
-	for _, later := range c.places[i+1:] {
-		if depth(later.op.Target) > depth(op.Target) {
-			return false
+// supersede takes out every place whose target a later one has: the later wish wins.
+func (c *compiler) supersede() {
+	taken := make(map[string]bool, len(c.places))
+	for _, p := range slices.Backward(c.places) {
+		if p.op.Do == mount.Protect {
+			continue
 		}
-		if later.op.Target == op.Target && later.op.Do != mount.Protect && !later.missing {
-			return true
-		}
+		p.done = taken[p.op.Target]
+		taken[p.op.Target] = taken[p.op.Target] || !p.missing
 	}
-	return false
 }
 
 type layouter struct {
 	*compiler
-	mounts []place
+	mounts []place         // those that are in their places
 	made   map[string]bool // directories, files and links that we made
-	at     map[string]int  // links by path: 1 + index into c.links
+	linked []int           // indexes into c.links: those that are in their places
 	seal   []mount.Op
 }
 
@@ -152,9 +157,9 @@ func (l *layouter) emit(op mount.Op) { l.plan.Ops = append(l.plan.Ops, op) }
 
 // in finds the mount that target lies in.
 func (l *layouter) in(target string) (p place, rest string) {
-	for _, m := range l.mounts {
-		if below(target, m.op.Target) {
-			p, rest = m, strings.TrimPrefix(strings.TrimPrefix(target, strings.TrimSuffix(m.op.Target, "/")), "/")
+	for i := len(l.mounts) - 1; i >= 0; i-- { // those that lie deeper come later
+		if m := &l.mounts[i]; below(target, m.op.Target) {
+			return *m, strings.TrimPrefix(strings.TrimPrefix(target, strings.TrimSuffix(m.op.Target, "/")), "/")
 		}
 	}
 	return p, rest
@@ -196,20 +201,21 @@ func (l *layouter) already(p, parent place, rest string) bool {
 // follow resolves the links of ours in target: /bin/x is /usr/bin/x where /bin is a link.
 func (l *layouter) follow(target string) string {
 	for range 40 {
-		next := ""
-		for at := target; at != "/" && at != "."; at = path.Dir(at) {
-			if i := l.at[at]; i > 0 && at != target {
-				text := l.links[i-1].Source
-				if !path.IsAbs(text) {
-					text = path.Join(path.Dir(at), text)
-				}
-				next = path.Join(text, strings.TrimPrefix(target, at))
+		// The first on the way, which is the shortest; there is at most one of each length.
+		var first *mount.Op
+		for _, i := range l.linked {
+			if op := &l.links[i]; op.Target != target && below(target, op.Target) && (first == nil || len(op.Target) < len(first.Target)) {
+				first = op
 			}
 		}
-		if next == "" {
+		if first == nil {
 			break
 		}
-		target = next
+		text := first.Source
+		if !path.IsAbs(text) {
+			text = path.Join(path.Dir(first.Target), text)
+		}
+		target = path.Join(text, strings.TrimPrefix(target, first.Target))
 	}
 	return target
 }
@@ -283,6 +289,10 @@ func (l *layouter) isMount(p string) bool {
 	return slices.ContainsFunc(l.mounts, func(m place) bool { return m.op.Target == p })
 }
 
+func (l *layouter) isLink(p string) bool {
+	return slices.ContainsFunc(l.linked, func(i int) bool { return l.links[i].Target == p })
+}
+
 // mask hides what is in sight.
 func (l *layouter) mask(p, parent place, rest string) error {
 	switch parent.region {
@@ -328,23 +338,23 @@ func (l *layouter) frontHides(rest string) bool {
 
 // hasInside tells whether any grant lies below p.
 func (l *layouter) hasInside(p string) bool {
-	return slices.ContainsFunc(l.places, func(q place) bool {
+	return slices.ContainsFunc(l.places, func(q *place) bool {
 		return q.region != regionMask && q.op.Target != p && below(q.op.Target, p)
 	})
 }
 
 // putLinks adds the links that have a place by now, as soon as they have one: later targets may lead through them.
-func (l *layouter) putLinks(later []place) {
+func (l *layouter) putLinks(later []*place) {
 	for i, op := range l.links {
-		if l.at[op.Target] > 0 || l.made[op.Target] || l.isMount(op.Target) {
+		if l.made[op.Target] || l.isMount(op.Target) || l.isLink(op.Target) {
 			continue
 		}
-		covers := func(p place) bool { return p.region != regionMask && below(op.Target, p.op.Target) }
+		covers := func(p *place) bool { return p.region != regionMask && below(op.Target, p.op.Target) }
 		if parent, _ := l.in(op.Target); parent.region != regionOwn || slices.ContainsFunc(later, covers) {
 			continue // what is shown there has it already; or will be mounted first
 		}
 		l.make(path.Dir(op.Target), false, op.From)
-		l.at[op.Target] = i + 1
+		l.linked = append(l.linked, i)
 		l.emit(op)
 	}
 }

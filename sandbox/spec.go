@@ -1,6 +1,6 @@
 package sandbox
 
-import "fmt"
+import "strconv"
 
 // An Origin says who asked for something: a flag, a file and line, or cove itself.
 // The zero Origin means "cove's default".
@@ -17,7 +17,7 @@ func (o Origin) String() string {
 		return "default"
 	}
 	if o.Line > 0 {
-		s = fmt.Sprintf("%s:%d", s, o.Line)
+		s += ":" + strconv.Itoa(o.Line)
 	}
 	if o.Set != "" {
 		s += " (" + o.Set + ")"
@@ -107,6 +107,9 @@ type Spec struct {
 	Devices []Setting[string] // paths below /dev
 	Limits  []Limit
 }
+
+// Copies tells whether a sandbox keeps changes in a box.
+func (s *Spec) Copies() bool { return s.Home.Or(HomeCow) == HomeCow || s.RootCow.Value }
 
 // Access is what a Grant allows.
 type Access string

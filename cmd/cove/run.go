@@ -85,6 +85,10 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		return exitFailed, jsonOfRun()
 	}
 
+	var signals *launch.Signals
+	if !dryRun {
+		signals = launch.CatchSignals()
+	}
 	layers, notes, err := profiles.Load(a.lookup(), w.profiles)
 	for _, n := range notes {
 		a.ui.note(n)
@@ -105,7 +109,7 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		return exitOK, a.printPlan(spec, host, w.json)
 	}
 
-	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.progress})
+	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Signals: signals, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.progress})
 	if err != nil {
 		return exitFailed, a.aboutExec(err, spec, host)
 	}
@@ -122,7 +126,7 @@ func (a *app) shell() string {
 }
 
 func (a *app) printPlan(spec sandbox.Spec, host sandbox.Host, asJSON bool) error {
-	if spec.Box == "" {
+	if spec.Box == "" && spec.Copies() {
 		spec.Box = newBox
 	}
 	plan, err := sandbox.Compile(spec, host)

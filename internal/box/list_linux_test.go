@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,9 @@ func row(i Info) string {
 	}
 	if !i.Created.IsZero() {
 		s += " created"
+	}
+	if !i.Used.IsZero() {
+		s += " used"
 	}
 	if i.Size > 0 {
 		s += " size"
@@ -86,14 +90,14 @@ func TestList(t *testing.T) {
 		}
 	}
 	want := `begun running pid
-busy running pid home=/ kernel created
-changed home=/ kernel created size
-fuse home=/tmp fuse created suspect
+busy running pid home=/ kernel created used
+changed home=/ kernel created used size
+fuse home=/tmp fuse created used suspect
 lost size damaged: open box.json: no such file or directory
 lost-root damaged: open box.json: no such file or directory
 odd size damaged: it does not say which home the changes belong to
-plain home=/ kernel created
-without-a-lock home=/ kernel created
+plain home=/ kernel created used
+without-a-lock home=/ kernel created used
 `
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -101,6 +105,26 @@ without-a-lock home=/ kernel created
 	closed(t, begun)
 	if p.ends(t); exists(s.Path()+"/begun/box.json") || !exists(s.Path()+"/.trash-x/box.json") {
 		t.Error("List changed something")
+	}
+}
+
+func TestListUsed(t *testing.T) {
+	s := newStore(t, newData(t))
+	for range 3 {
+		made(t, s, "work")
+	}
+	b := taken(t, s, "work")
+	for i := range b.Meta.Runs {
+		b.Meta.Runs[i].T0 = time.Unix(int64(1000+i), 0)
+	}
+	b.Meta.Created = time.Unix(1, 0)
+	if err := b.WriteJSON("box.json", b.Meta); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, b)
+	list, err := s.List()
+	if err != nil || len(list) != 1 || list[0].Used.Unix() != 1002 || list[0].Created.Unix() != 1 {
+		t.Errorf("%+v, %v", list, err)
 	}
 }
 

@@ -202,7 +202,7 @@ func taskDeep(args []string) error {
 func TestRemoveTreeWhileOthersRemove(t *testing.T) {
 	dir := newData(t)
 	fd := opened(t, dir)
-	deadline := time.Now().Add(600 * time.Millisecond)
+	deadline := time.Now().Add(400 * time.Millisecond)
 	for round := 0; time.Now().Before(deadline); round++ {
 		plantMany(t, dir+"/x", 3, 4, 4)
 		var wg sync.WaitGroup
@@ -253,7 +253,7 @@ func TestRemoveTreeWhileLinksAppear(t *testing.T) {
 	before := tree(t, canary)
 	dir := top + "/dir"
 	fd := -1
-	deadline := time.Now().Add(500 * time.Millisecond)
+	deadline := time.Now().Add(400 * time.Millisecond)
 	for round := 0; time.Now().Before(deadline); round++ {
 		plantMany(t, dir+"/x", 2, 3, 2)
 		plantMany(t, dir+"/x/d1/swapped", 1, 2, 2)
@@ -816,7 +816,7 @@ func TestRemoveKilled(t *testing.T) {
 	whole, gone, half := 0, 0, 0
 	for round := range 6 {
 		made(t, s, "work")
-		plantMany(t, s.Path()+"/work/upper", 1, 5, 40)
+		plantMany(t, s.Path()+"/work/upper", 1, 4, 40)
 		p := start(t, nil, "remove", data, "work")
 		p.hears(t, "go")
 		time.Sleep(time.Duration(round) * 2 * time.Millisecond)
@@ -828,7 +828,7 @@ func TestRemoveKilled(t *testing.T) {
 		switch {
 		case err == nil:
 			whole++
-			if got := len(strings.Fields(names(t, b.Upper()))); got != 45 {
+			if got := len(strings.Fields(names(t, b.Upper()))); got != 44 {
 				t.Errorf("round %d: half of the box is left: %d", round, got)
 			}
 			if err := b.Remove(); err != nil {

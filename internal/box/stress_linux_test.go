@@ -19,7 +19,7 @@ import (
 // Many at once take, use, list and remove the same few boxes, as goroutines and as processes. None sees a box that
 // another has, none gets an error but that, and when all are done nothing is left but what should be.
 func TestStress(t *testing.T) {
-	const patience = 1200 * time.Millisecond
+	const patience = time.Second
 	data := newData(t)
 	home := t.TempDir()
 	var children []*process

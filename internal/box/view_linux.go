@@ -2,6 +2,7 @@ package box
 
 import (
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +16,7 @@ type View struct {
 	fd int
 }
 
-// View opens a box for looking. Where it does not exist, errors.Is(err, fs.ErrNotExist) holds.
+// View opens a box for looking. Where it does not exist, or was never finished, errors.Is(err, fs.ErrNotExist) holds.
 func (s *Store) View(name string) (*View, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -36,10 +37,18 @@ func (s *Store) View(name string) (*View, error) {
 		v.Close()
 		return nil, fmt.Errorf("cannot open the changes in box %s: %w", name, err)
 	}
-	if err := v.ReadJSON("box.json", &v.Meta); err != nil {
-		v.Close()
-		return nil, fmt.Errorf("cannot tell what box %s lies over: %w", name, err)
+	err = v.ReadJSON("box.json", &v.Meta)
+	if err == nil && v.Meta.Home == "" {
+		err = errNoHome
 	}
+	if err != nil {
+		defer v.Close()
+		if empty(fd, "upper") && empty(fd, "root-upper") {
+			return nil, noSuchBox(name, fs.ErrNotExist)
+		}
+		return nil, &DamagedError{name, err, &Box{name: name, path: s.path + "/" + name, fd: -1, lockfd: -1}}
+	}
+	v.Meta.Name = name
 	return v, nil
 }
 

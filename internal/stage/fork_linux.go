@@ -19,14 +19,21 @@ func runtime_AfterFork()
 //go:linkname runtime_AfterForkInChild syscall.runtime_AfterForkInChild
 func runtime_AfterForkInChild()
 
+// vfork makes the program's process, which runs in our memory while we wait until it executes the program or ends: to
+// copy a Go process's page tables once more, and throw them away, would take as long as ten mounts. It is the assembly
+// of syscall.rawVforkSyscall, for the reason that stands there: the child returns from it first, and then writes
+// over the stack where the way back was. Callers must be ready to have their frame changed by the child.
+//
+//go:noescape
+func vfork() (pid, errno uintptr)
+
 // fork clones the stage, which performs s and never returns. In the parent it returns the child's pid.
 //
 // It is one function on purpose. The child runs on a copy of this goroutine's stack, in which the prologue made
 // sure of room for this frame; everything it calls is nosplit. It must not allocate, take a lock, or write a
 // pointer into the heap (the garbage collector may have been at work when the world was copied).
 //
-// A plain clone, without CLONE_VM: a vfork-style one would let the child clobber the stack that the parent
-// returns onto.
+// A plain clone, without CLONE_VM: the stage and its supervisor go on side by side.
 //
 //go:noinline
 //go:norace
@@ -56,10 +63,9 @@ func (s *Script) fork() (pid uintptr, err syscall.Errno) {
 
 	var program uintptr
 	if !s.Direct {
-		var e syscall.Errno
-		program, _, e = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-		if e != 0 {
-			s.fail(OpFork, e)
+		var e uintptr
+		if program, e = vfork(); e != 0 {
+			s.fail(OpFork, syscall.Errno(e))
 		}
 	}
 	if program == 0 {
@@ -94,9 +100,9 @@ func (s *Script) fork() (pid uintptr, err syscall.Errno) {
 //go:norace
 func perform(c *call) syscall.Errno {
 	a := c.arg
-	for i := range c.from {
-		if c.from[i] != nil {
-			a[i] = uintptr(*c.from[i])
+	for i := range a {
+		if c.from&(1<<i) != 0 {
+			a[i] = uintptr(**(**int32)(unsafe.Pointer(&a[i])))
 		}
 	}
 	for {
@@ -114,7 +120,7 @@ func perform(c *call) syscall.Errno {
 			return 0
 		}
 		for i := range c.ok {
-			if c.ok[i] == e {
+			if syscall.Errno(c.ok[i]) == e {
 				return 0
 			}
 		}

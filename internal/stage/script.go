@@ -31,18 +31,18 @@ type PointerTo Slot
 type call struct {
 	nr   uintptr
 	arg  [6]uintptr
-	from [6]*int32 // where not nil, the argument is read from here when the call is made
-	into *int32    // where not nil, the result goes here
-	ok   [3]syscall.Errno
-	op   int32 // what the call belongs to; the caller's number, only reported back
-	full bool  // a result of 0 is a failure too: the end of the conversation
+	into *int32   // where not nil, the result goes here
+	op   int32    // what the call belongs to; the caller's number, only reported back
+	ok   [3]int16 // errnos to tolerate
+	from uint8    // bit i: argument i is the address of an int32, whose value is passed
+	full bool     // a result of 0 is a failure too: the end of the conversation
 }
 
 // A List is a straight sequence of system calls.
 type List struct {
 	calls []call
-	keep  []any // everything that arg points to
-	ctl   Slot  // the stage's end of the conversation, known at Start
+	keep  []unsafe.Pointer // everything that arg points to
+	ctl   Slot             // the stage's end of the conversation, known at Start
 }
 
 // A Call is a call in a List that can still be amended.
@@ -66,18 +66,18 @@ func (l *List) Call(op int, nr uintptr, args ...any) Call {
 		case uintptr:
 			c.arg[i] = a
 		case Slot:
-			c.from[i] = a.v
-			l.keep = append(l.keep, a.v)
+			c.arg[i], c.from = a.pointer(), c.from|1<<i
+			l.keep = append(l.keep, unsafe.Pointer(a.v))
 		case PointerTo:
 			c.arg[i] = Slot(a).pointer()
-			l.keep = append(l.keep, a.v)
+			l.keep = append(l.keep, unsafe.Pointer(a.v))
 		case string:
 			b := append([]byte(a), 0)
 			c.arg[i] = uintptr(unsafe.Pointer(&b[0]))
-			l.keep = append(l.keep, b)
+			l.keep = append(l.keep, unsafe.Pointer(&b[0]))
 		case []byte:
 			c.arg[i] = uintptr(unsafe.Pointer(unsafe.SliceData(a)))
-			l.keep = append(l.keep, a)
+			l.keep = append(l.keep, unsafe.Pointer(unsafe.SliceData(a)))
 		case unsafe.Pointer:
 			c.arg[i] = uintptr(a)
 			l.keep = append(l.keep, a)
@@ -93,13 +93,15 @@ func (l *List) Call(op int, nr uintptr, args ...any) Call {
 // Into stores the call's result.
 func (c Call) Into(s Slot) Call {
 	c.list.calls[c.at].into = s.v
-	c.list.keep = append(c.list.keep, s.v)
+	c.list.keep = append(c.list.keep, unsafe.Pointer(s.v))
 	return c
 }
 
 // Tolerate lets the Script go on where the call fails with one of up to three errnos.
 func (c Call) Tolerate(errnos ...syscall.Errno) Call {
-	copy(c.list.calls[c.at].ok[:], errnos)
+	for i, e := range errnos {
+		c.list.calls[c.at].ok[i] = int16(e)
+	}
 	return c
 }
 
@@ -149,7 +151,7 @@ type Script struct {
 	exec   []uintptr // candidates for the program, in order
 	argv   []*byte
 	envv   []*byte
-	keep   []any
+	keep   []*byte
 	ctl    Slot
 	memory memory
 }
@@ -178,7 +180,14 @@ type pollfd struct {
 // New makes a Script for a child cloned with the given CLONE_NEW* flags.
 func New(flags uintptr) *Script {
 	ctl := NewSlot()
-	return &Script{flags: flags, ctl: ctl, Setup: List{ctl: ctl}, Program: List{ctl: ctl}}
+	s := &Script{flags: flags, ctl: ctl, Setup: newList(ctl, 768), Program: newList(ctl, 16)}
+	s.begin()
+	return s
+}
+
+// newList makes a List with room for as many calls as are usual: to copy it when it grows costs more than the room.
+func newList(ctl Slot, calls int) List {
+	return List{ctl: ctl, calls: make([]call, 0, calls), keep: make([]unsafe.Pointer, 0, 2*calls)}
 }
 
 // Exec sets the program: the paths to try in order, and its arguments and environment.

@@ -36,8 +36,9 @@ func (s *Script) Start() (*Process, error) {
 		return nil, fmt.Errorf("cannot make a socket pair: %w", err)
 	}
 	*s.ctl.v = int32(pair[1])
-	s.finish()
-
+	if !s.Direct {
+		s.finish()
+	}
 	m := &s.memory
 	m.clone[cloneFlags] = uint64(s.flags) | unix.CLONE_PIDFD
 	m.clone[clonePidfd] = uint64(uintptr(unsafe.Pointer(&m.pidfd)))
@@ -55,22 +56,19 @@ func (s *Script) Start() (*Process, error) {
 	return &Process{PID: int(pid), PIDFD: int(m.pidfd), ctl: pair[0], keep: s}, nil
 }
 
-// finish puts before and after Setup what every stage does.
-func (s *Script) finish() {
+// begin adds to Setup what every stage does first.
+func (s *Script) begin() {
 	// First of all: to die with the supervisor. If it died before this line, the socket says so, as every
 	// wait on it fails and init's first poll sees its end.
-	first := List{ctl: s.ctl}
-	first.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
-	first.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, initName, 0, 0, 0)
+	s.Setup.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
+	s.Setup.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, initName, 0, 0, 0)
 	if s.flags&unix.CLONE_NEWPID != 0 {
-		s.retitle(&first)
+		s.retitle(&s.Setup)
 	}
-	first.Append(&s.Setup)
-	s.Setup = first
+}
 
-	if s.Direct {
-		return
-	}
+// finish adds to Setup what every stage with a program does last.
+func (s *Script) finish() {
 	m := &s.memory
 	m.mask = ^uint64(0)
 	mask := unsafe.Pointer(&m.mask)
@@ -101,7 +99,7 @@ func (s *Script) retitle(l *List) {
 	local, remote := &unix.Iovec{Base: first}, &unix.Iovec{Base: &title[0]}
 	local.SetLen(n)
 	remote.SetLen(n)
-	l.keep = append(l.keep, title, remote)
+	l.keep = append(l.keep, unsafe.Pointer(&title[0]), unsafe.Pointer(remote))
 	// A system call and not a loop, so that memory that cannot be written is an error and no crash. 1 is the stage.
 	l.Call(OpTalk, unix.SYS_PROCESS_VM_READV, 1, unsafe.Pointer(local), 1, unsafe.Pointer(remote), 1, 0).
 		Tolerate(unix.EFAULT, unix.ENOSYS, unix.EPERM)

@@ -100,7 +100,7 @@ func (p Parcel) Slot() Slot { return Slot{&p.r.fd} }
 
 // Hand adds sending p to the supervisor.
 func (l *List) Hand(op int, p Parcel) {
-	l.keep = append(l.keep, p.r)
+	l.keep = append(l.keep, unsafe.Pointer(p.r))
 	l.Call(op, unix.SYS_SENDMSG, l.ctl, unsafe.Pointer(&p.r.msg), unix.MSG_NOSIGNAL)
 }
 

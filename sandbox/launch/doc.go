@@ -2,8 +2,9 @@
 // the program runs, and reports what happened.
 //
 //	dirs, err := launch.FindDirs(os.Getenv, home)
+//	signals := launch.CatchSignals()
 //	host, err := launch.Probe(dirs, spec)
-//	report, err := launch.Run(spec, host, launch.Options{Dirs: dirs, Stdin: os.Stdin, …})
+//	report, err := launch.Run(spec, host, launch.Options{Dirs: dirs, Signals: signals, Stdin: os.Stdin, …})
 //
 // The goroutine that calls Run must be locked to the main thread: the sandbox dies with the thread that forked it.
 //

@@ -3,30 +3,90 @@ package launch
 import (
 	"os"
 	"path"
+	"slices"
+	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"cove/sandbox"
 )
 
-// files looks paths of the host up, each once.
+// files looks paths of the host up. What is there is looked at once. Of the many paths that are not, as most secrets
+// that a profile hides, nothing is kept; and where many are asked for in one directory of the home, it is read.
 type files struct {
-	known map[string]sandbox.File
+	home  string
+	known map[string]sandbox.File // those with links on the way, and directories
 	looks map[string]sandbox.Look
+	dirs  map[string]*listing
 }
 
-func newFiles() *files {
-	return &files{known: map[string]sandbox.File{}, looks: map[string]sandbox.Look{}}
+// A listing is what is known of the names in a directory.
+type listing struct {
+	asked int             // how many were asked for
+	names map[string]bool // nil where it was not read, or is too long
+}
+
+// worthwhile is how many names of a directory are looked at one by one before it is read: that costs as much as
+// about three.
+const worthwhile = 3
+
+func newFiles(home string) *files {
+	return &files{home: home, known: make(map[string]sandbox.File, 64), looks: make(map[string]sandbox.Look, 128), dirs: map[string]*listing{}}
+}
+
+// lacks tells whether dir surely has no such name.
+func (f *files) lacks(dir, name string) bool {
+	if !strings.HasPrefix(dir, f.home) {
+		return false
+	}
+	l := f.dirs[dir]
+	if l == nil {
+		l = new(listing)
+		f.dirs[dir] = l
+	}
+	if l.asked++; l.asked == worthwhile+1 {
+		if entries, all := readDir(dir); all {
+			l.names = make(map[string]bool, len(entries))
+			for _, e := range entries {
+				l.names[e.name] = true
+			}
+		}
+	}
+	return l.names != nil && !l.names[name]
 }
 
 // lookup is sandbox.Host.Files.
 func (f *files) lookup(p string) sandbox.File {
 	r, ok := f.known[p]
-	if !ok {
+	if ok {
+		return r
+	}
+	if r, ok = f.child(p); !ok {
 		r = sandbox.Resolve(p, f.look)
+	}
+	if !ok || r.Kind == sandbox.Directory {
 		f.known[p] = r
 	}
 	return r
+}
+
+// child is Resolve where no link is met, as it mostly is: from what is known of the directory above.
+func (f *files) child(p string) (r sandbox.File, ok bool) {
+	if p == "/" || path.Clean(p) != p || p[0] != '/' {
+		return r, false
+	}
+	dir := f.lookup(path.Dir(p))
+	if len(dir.Links) > 0 {
+		return r, false
+	}
+	r = sandbox.File{Path: p, Real: p}
+	if dir.Kind == sandbox.Missing || f.lacks(dir.Real, path.Base(p)) {
+		return r, true
+	}
+	l := f.look(p)
+	r.Kind, r.UID, r.GID, r.Mode, r.MTime = l.Kind, l.UID, l.GID, l.Mode, l.MTime
+	return r, l.Link == ""
 }
 
 // look looks at a path whose parents are known to hold no links.
@@ -44,7 +104,9 @@ func (f *files) look(p string) sandbox.Look {
 			}
 		}
 	}
-	f.looks[p] = l
+	if l.Kind != sandbox.Missing || l.Link != "" {
+		f.looks[p] = l
+	}
 	return l
 }
 
@@ -73,14 +135,60 @@ func list(dir string) (names []string) {
 
 // links is sandbox.Host.Links.
 func links(dir string) (names []string) {
-	entries, _ := os.ReadDir(dir)
+	entries, all := readDir(dir)
+	if !all {
+		long, _ := os.ReadDir(dir)
+		for _, e := range long {
+			if e.Type()&os.ModeSymlink != 0 {
+				names = append(names, e.Name())
+			}
+		}
+		return names
+	}
 	for _, e := range entries {
-		if e.Type()&os.ModeSymlink != 0 {
-			names = append(names, e.Name())
+		if e.kind == unix.DT_LNK || e.kind == unix.DT_UNKNOWN {
+			names = append(names, e.name) // of an unknown one, Compile finds out
 		}
 	}
+	slices.Sort(names)
 	return names
 }
+
+type entry struct {
+	name string
+	kind uint8 // DT_* of getdents(2)
+}
+
+// readDir reads a directory that is not too long: os.ReadDir takes three times as long, for what is asked for at
+// every start.
+func readDir(dir string) (entries []entry, all bool) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 16<<10)
+	for round := 0; ; round++ {
+		n, err := unix.Getdents(fd, buf)
+		if err != nil || round == 4 {
+			return nil, false
+		}
+		if n == 0 {
+			return entries, true
+		}
+		for b := buf[:n]; len(b) >= direntName; {
+			d := (*unix.Dirent)(unsafe.Pointer(&b[0]))
+			name := unix.ByteSliceToString(b[direntName:d.Reclen])
+			if name != "." && name != ".." {
+				entries = append(entries, entry{name, d.Type})
+			}
+			b = b[d.Reclen:]
+		}
+	}
+}
+
+// direntName is where the name stands in struct linux_dirent64.
+const direntName = int(unsafe.Offsetof(unix.Dirent{}.Name))
 
 // Foreign lists the entries of the home whose owner is not the user: with only the user's own ids mapped, the
 // kernel cannot copy them up (EOVERFLOW). At most ten are named.

@@ -29,7 +29,7 @@ func Probe(dirs Dirs, spec sandbox.Spec) (sandbox.Host, error) {
 	if h.Cwd, err = os.Getwd(); err != nil {
 		h.Cwd = "/" // it was removed under us; the plan says where the program starts instead
 	}
-	f := newFiles()
+	f := newFiles(user.Home)
 	h.Files, h.List, h.Links = f.lookup, list, links
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -86,8 +86,7 @@ func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
 		ft.NewIDMap = sandbox.Yes // userns.Install says what is missing
 	}
 
-	overlaid := spec.Home.Or(sandbox.HomeCow) == sandbox.HomeCow
-	if !overlaid && !spec.RootCow.Value {
+	if !spec.Copies() {
 		return nil
 	}
 	home := h.Files(h.User.Home).Real

@@ -24,6 +24,7 @@ const goarch = runtime.GOARCH
 type Options struct {
 	Dirs                  Dirs
 	Stdin, Stdout, Stderr *os.File
+	Signals               *Signals // from CatchSignals
 	// Notify tells of what takes a while or may matter to the user; it may be nil.
 	Notify func(format string, args ...any)
 }
@@ -39,6 +40,13 @@ func (o *Options) notify(format string, args ...any) {
 //
 // Errors: *sandbox.SpecError, *sandbox.UnsupportedError, *box.BusyError, *CloneError, *StepError, *ExecError.
 func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, error) {
+	if spec.Box == "" && !spec.Copies() {
+		report, err := runIn(nil, spec, host, opt)
+		if report != nil {
+			report.Dropped = true
+		}
+		return report, err
+	}
 	store, err := box.Open(opt.Dirs.Data)
 	if err != nil {
 		return nil, err
@@ -82,7 +90,8 @@ func take(store *box.Store, name string) (*box.Box, error) {
 	return store.Acquire(name)
 }
 
-// runIn runs the program in b. The report is nil where the program did not start.
+// runIn runs the program in b, which is nil where nothing is to be kept. The report is nil where the program did not
+// start.
 func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, error) {
 	plan, err := sandbox.Compile(spec, host)
 	if err != nil {
@@ -99,10 +108,9 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 		opt.notify("%s", n.Text)
 	}
 
-	report := &sandbox.Report{Box: b.Name(), Command: plan.Command, Started: time.Now(), Changes: -1}
+	report := &sandbox.Report{Box: spec.Box, Command: plan.Command, Started: time.Now(), Changes: -1}
 	s := &supervisor{plan: plan, opt: opt, tty: host.TTY, fuseBin: host.Features.FuseOverlayBin}
-	s.catchSignals()
-	defer s.ignore()
+	<-opt.Signals.ready // a signal that comes before the program waits
 	if s.proc, err = script.Start(); err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {
@@ -155,7 +163,11 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 		return nil
 	}
 	f := plan.Home.Front
-	if err := b.Prepare(plan.Home.Path, plan.Home.Backend, plan.IDs.Helper, f.Hide...); err != nil {
+	err := b.Prepare(plan.Home.Path, plan.Home.Backend, plan.IDs.Helper, f.Hide...)
+	if needs := (*box.NeedsMapError)(nil); errors.As(err, &needs) && mapped(err) == nil {
+		err = b.Prepare(plan.Home.Path, plan.Home.Backend, plan.IDs.Helper, f.Hide...)
+	}
+	if err != nil {
 		return err
 	}
 	if plan.Home.Backend != sandbox.OverlayFuse || len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 {

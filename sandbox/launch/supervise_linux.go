@@ -29,8 +29,6 @@ type supervisor struct {
 
 	relay *tty.Relay
 
-	signals chan os.Signal
-
 	mu       sync.Mutex
 	lastTerm time.Time
 	lastCont int64 // CLOCK_MONOTONIC, ns
@@ -71,8 +69,8 @@ func (s *supervisor) supervise() (outcome, error) {
 	status, usage, err := s.proc.Wait()
 	s.ran = failed == nil
 	out.usage = usage
-	s.ignore() // Finish may wait for a terminal that is stalled, and who ends us then shall have it
 	if s.relay != nil {
+		signal.Stop(s.opt.Signals.ch) // it may wait for a terminal that is stalled, and who ends us then shall have it
 		s.relay.Finish()
 	}
 	switch {
@@ -152,21 +150,29 @@ var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM
 // impatience is how soon a second SIGTERM must come to kill.
 const impatience = 2 * time.Second
 
-// catchSignals must be called before the program can run: a signal that comes early waits.
-func (s *supervisor) catchSignals() {
-	s.signals = make(chan os.Signal, 16)
-	for _, sig := range forwarded {
-		if !signal.Ignored(sig) { // nohup: what we ignore, the program ignores too
-			signal.Notify(s.signals, sig)
-		}
-	}
+// Signals are those that come from CatchSignals on.
+type Signals struct {
+	ch    chan os.Signal
+	ready chan struct{}
 }
 
-// ignore lets signals do to cove what they do by default.
-func (s *supervisor) ignore() { signal.Stop(s.signals) }
+// CatchSignals begins to catch the signals that Run will pass on to the program. It is called early, as it goes on
+// beside the planning: package os/signal takes 1 ms for it, most of which it waits for threads of its own.
+func CatchSignals() *Signals {
+	s := &Signals{make(chan os.Signal, 16), make(chan struct{})}
+	go func() {
+		defer close(s.ready)
+		for _, sig := range forwarded {
+			if !signal.Ignored(sig) { // nohup: what we ignore, the program ignores too
+				signal.Notify(s.ch, sig)
+			}
+		}
+	}()
+	return s
+}
 
 func (s *supervisor) forwardSignals() {
-	for sig := range s.signals {
+	for sig := range s.opt.Signals.ch {
 		s.forward(sig.(syscall.Signal))
 	}
 }
