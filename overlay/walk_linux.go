@@ -86,6 +86,7 @@ type walker struct {
 	n          int
 	unreadable UnreadableError
 	crew       []*examiner
+	spare      []pair // memory for the next batch
 	buf        *[chunk]byte
 }
 
@@ -99,7 +100,7 @@ func (w *walker) run(upperfd, homefd int) error {
 		case l.next < len(l.batch):
 			p := l.batch[l.next]
 			if l.next++; l.next == len(l.batch) {
-				l.batch, l.next = nil, 0 // not to be kept while we are in what is below
+				w.spare, l.batch, l.next = l.batch, nil, 0 // not to be kept while we are in what is below
 			}
 			if err := w.take(l, &p); err != nil {
 				return err
@@ -141,8 +142,11 @@ func (w *walker) fill(l *level) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	batch := make([]pair, 0, min(batchSize, len(l.todo)+len(l.gone)))
-	for len(batch) < cap(batch) {
+	batch, n := w.spare[:0], min(batchSize, len(l.todo)+len(l.gone))
+	if w.spare = nil; cap(batch) < n {
+		batch = make([]pair, 0, n)
+	}
+	for len(batch) < n {
 		if len(l.gone) == 0 || len(l.todo) > 0 && l.todo[0] < l.gone[0] {
 			batch = append(batch, pair{name: l.todo[0]})
 			l.todo = l.todo[1:]
@@ -190,7 +194,8 @@ func (w *walker) take(l *level, p *pair) error {
 		w.cannot(p.err)
 	}
 	if p.kind != "" {
-		if err := w.emit(w.path, w.change(l, p)); err != nil {
+		c := w.change(l, p)
+		if err := w.emit(w.path, &c); err != nil {
 			return err
 		}
 	}
@@ -234,8 +239,8 @@ func (w *walker) send(path []byte, c *Change) error {
 }
 
 // change makes what is told of p, which is at w.path in l.
-func (w *walker) change(l *level, p *pair) *Change {
-	c := &Change{Kind: p.kind, Flags: p.flags, Before: p.home, After: p.upper}
+func (w *walker) change(l *level, p *pair) Change {
+	c := Change{Kind: p.kind, Flags: p.flags, Before: p.home, After: p.upper}
 	if w.tell == nil {
 		return c
 	}
@@ -274,10 +279,12 @@ func (w *walker) enter(l *level, p *pair) error {
 	switch {
 	case replaced:
 		p.kind = Replaced
-		next.replaced = w.change(l, p)
+		c := w.change(l, p)
+		next.replaced = &c
 	case next.hasHome && p.flags != 0:
 		p.kind = Meta
-		if err := w.emit(w.path, w.change(l, p)); err != nil {
+		c := w.change(l, p)
+		if err := w.emit(w.path, &c); err != nil {
 			next.free()
 			return err
 		}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"cove/userns"
 )
 
 func TestMain(m *testing.M) {
@@ -74,8 +76,9 @@ func condition(cond string) (bool, error) {
 		}
 	case "subids":
 		_, err := exec.LookPath("newuidmap")
-		sub, _ := os.ReadFile("/etc/subuid")
-		have = err == nil && (strings.Contains("\n"+string(sub), "\n"+os.Getenv("USER")+":") || strings.Contains("\n"+string(sub), fmt.Sprintf("\n%d:", os.Getuid())))
+		user, err2 := userns.CurrentUser(os.Getenv)
+		subs, err3 := userns.ReadRanges(user)
+		have = err == nil && err2 == nil && err3 == nil && len(subs.UIDs) > 0 && len(subs.GIDs) > 0
 	default:
 		_, err := exec.LookPath(need)
 		have = err == nil
