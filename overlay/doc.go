@@ -2,7 +2,7 @@
 // hidden, whether this kernel and these file systems can do it, and what a program changed.
 //
 //	front := overlay.Front{Hide: []string{".ssh"}, Dirs: []string{"src/project"}}
-//	err := overlay.Build(box.Front(), home, front)
+//	entries := front.Entries(attr) // in memory for the kernel; overlay.Build for fuse-overlayfs
 //	// mount lowerdir=FRONT:HOME,upperdir=…,workdir=…,userxattr; run the program; then
 //	err = overlay.Walk(ctx, upperfd, homefd, overlay.Options{Backend: overlay.Kernel}, func(c overlay.Change) error { … })
 //

@@ -4,120 +4,79 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"cove/internal/mount"
 )
 
-// A Front is a layer that stands before the home. Paths are relative to the home, clean and without "..".
+// A Front is what stands before the home. Paths are relative to the home, clean and without "..".
 type Front struct {
-	Hide  []string // what the program shall not find: whiteouts
-	Dirs  []string // mount points that the home lacks, or that lie in what is hidden
-	Files []string
+	Hide  []string `json:"hide,omitempty"` // what the program shall not find
+	Dirs  []string `json:"dirs,omitempty"` // mount points that the home lacks
+	Files []string `json:"files,omitempty"`
 }
 
-// An EntryKind is what a FrontEntry is made as.
-type EntryKind string
+// Empty tells whether nothing stands before the home.
+func (f Front) Empty() bool { return len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 }
 
-const (
-	Whiteout  EntryKind = "whiteout" // a character device 0:0: overlayfs shows nothing there
-	EmptyDir  EntryKind = "dir"      // an empty directory; merges with the home's, if there is one
-	OpaqueDir EntryKind = "opaque"   // an empty directory that hides the home's
-	EmptyFile EntryKind = "file"
-)
-
-// A FrontEntry is one file to be made in a Front's directory.
-type FrontEntry struct {
-	Path string
-	Kind EntryKind
-	Mode uint32 // permission bits
-	// Like is true where the entry merges with a directory of the home and must look like it, as overlayfs shows
-	// the attributes of the topmost layer.
-	Like bool
-}
-
-const (
-	typeMask = 0o170000
-	typeDir  = 0o040000
-)
-
-// Entries lists what the layer holds, parents first. Attr returns the st_mode of a path of the home, links not
-// followed; ok is false where nothing is there.
+// Entries lists what the layer before the home holds, parents first. Attr tells of a directory of the home, links not
+// followed; ok is false where rel is none.
 //
 // What is hidden stays hidden: a mount point in it is made in an opaque directory. Hiding what lies in a directory
-// that does not exist, or is none, needs no entry; making one would make the directory appear.
-func (f Front) Entries(attr func(rel string) (mode uint32, ok bool)) []FrontEntry {
-	made := map[string]FrontEntry{}
-	hidden := func(rel string) bool {
-		return slices.ContainsFunc(f.Hide, func(h string) bool { return within(rel, h) })
+// that does not exist, or is none, needs no entry, and must have none: it would make the directory appear, and
+// overlayfs shows whiteouts in a directory that only one layer has.
+func (f Front) Entries(attr func(rel string) (mode uint32, mtime int64, ok bool)) []mount.Entry {
+	made := map[string]mount.Entry{}
+	// dir makes a directory that merges with the home's, if there is one and it is not hidden.
+	dir := func(rel string) {
+		if e, ok := made[rel]; ok && e.Kind != mount.Hide {
+			return
+		}
+		e := mount.Entry{Name: rel, Kind: mount.EntryDir}
+		mode, mtime, ok := attr(rel)
+		switch {
+		case ok && slices.Contains(f.Hide, rel):
+			e.Kind = mount.EntryOpaque
+		case ok && !slices.ContainsFunc(f.Hide, func(h string) bool { return within(rel, h) }):
+			// The topmost layer's attributes are those that show.
+			e.Mode, e.MTime = mode, mtime
+		}
+		made[rel] = e
 	}
-	// parents makes the directories above rel; with strict only such as the home has.
-	parents := func(rel string, strict bool) bool {
-		var need []string
+	parents := func(rel string) {
 		for d := path.Dir(rel); d != "."; d = path.Dir(d) {
-			need = append(need, d)
+			dir(d)
 		}
-		slices.Reverse(need)
-		if strict {
-			for _, d := range need {
-				if mode, ok := attr(d); !ok || mode&typeMask != typeDir {
-					return false
-				}
-			}
-		}
-		for _, d := range need {
-			if e, ok := made[d]; ok && e.Kind != Whiteout {
-				continue
-			}
-			e := FrontEntry{Path: d, Kind: EmptyDir, Mode: 0o755}
-			mode, ok := attr(d)
-			switch {
-			case slices.Contains(f.Hide, d):
-				e.Kind = OpaqueDir
-			case ok && mode&typeMask == typeDir && !hidden(d):
-				e.Mode, e.Like = mode&0o7777, true
-			}
-			made[d] = e
-		}
-		return true
-	}
-	add := func(rel string, kind EntryKind, mode uint32) {
-		parents(rel, false)
-		if e, ok := made[rel]; ok && (e.Kind == EmptyDir || e.Kind == OpaqueDir) {
-			return // already there, for what lies in it
-		}
-		made[rel] = FrontEntry{Path: rel, Kind: kind, Mode: mode}
 	}
 	for _, rel := range f.Files {
-		add(rel, EmptyFile, 0o644)
+		parents(rel)
+		if _, ok := made[rel]; !ok {
+			made[rel] = mount.Entry{Name: rel, Kind: mount.EntryFile}
+		}
 	}
 	for _, rel := range f.Dirs {
-		kind, like := EmptyDir, false
-		mode := uint32(0o755)
-		if slices.Contains(f.Hide, rel) {
-			kind = OpaqueDir
-		} else if m, ok := attr(rel); ok && m&typeMask == typeDir && !hidden(rel) {
-			mode, like = m&0o7777, true
-		}
-		add(rel, kind, mode)
-		if e := made[rel]; like && e.Kind == EmptyDir {
-			e.Like = true
-			made[rel] = e
-		}
+		parents(rel)
+		dir(rel)
 	}
 	for _, rel := range f.Hide {
 		if rel == "" || rel == "." || slices.ContainsFunc(f.Hide, func(h string) bool { return h != rel && within(rel, h) }) {
 			continue // it lies in what is hidden
 		}
 		if _, ok := made[rel]; ok {
-			continue // a mount point, or a directory that holds one: opaque
+			continue // a mount point, or a directory that holds one
 		}
-		if parents(rel, true) {
-			made[rel] = FrontEntry{Path: rel, Kind: Whiteout}
+		if up := path.Dir(rel); up != "." {
+			if _, _, ok := attr(up); !ok {
+				continue
+			}
+			parents(rel)
 		}
+		made[rel] = mount.Entry{Name: rel, Kind: mount.Hide}
 	}
-	entries := make([]FrontEntry, 0, len(made))
+	entries := make([]mount.Entry, 0, len(made))
 	for _, e := range made {
 		entries = append(entries, e)
 	}
-	slices.SortFunc(entries, func(a, b FrontEntry) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(entries, func(a, b mount.Entry) int { return strings.Compare(a.Name, b.Name) })
 	return entries
 }
 

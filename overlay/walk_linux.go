@@ -10,18 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say what is known of an upper directory.
-type Options struct {
-	Backend Backend // who wrote it; "" is Kernel
-	// Hidden are paths relative to the home that the program never saw. A change at or below one has the flag Hidden,
-	// and so has one that takes away a directory with one in it.
-	Hidden []string
-	// Mounts are mount points in the home that a layer before it held directories for. The directories above these,
-	// and above what was hidden, were copied up from that layer: without the owner, the attributes and the ACLs of
-	// the home's, which is not reported.
-	Mounts []string
-}
-
 // Walk compares the upper directory upperfd with the real home homefd, both directories opened in any way, and tells
 // of each path that differs, in a fixed order: a directory before what is in it, and names by their bytes. All of
 // what Walk opens are directories and regular files; it changes nothing.
@@ -118,24 +106,8 @@ func (w *walker) run(upperfd, homefd int) error {
 	return nil
 }
 
-// top enters the home itself. Of its attributes, the upper has only the mode, without setuid, setgid and sticky.
-func (w *walker) top(upperfd, homefd int) error {
-	var upper, home unix.Stat_t
-	if err := unix.Fstat(upperfd, &upper); err != nil {
-		return fmt.Errorf("cannot look at the upper directory: %w", err)
-	}
-	if err := unix.Fstat(homefd, &home); err != nil {
-		return fmt.Errorf("cannot look at the home directory: %w", err)
-	}
-	p := pair{name: ".", upper: attrOf(&upper), home: attrOf(&home)}
-	if (p.upper.Mode^p.home.Mode)&0o777 != 0 {
-		p.flags |= DiffMode
-	}
-	return w.enter(&level{upper: upperfd, home: homefd, hasHome: true}, &p)
-}
-
 // batchSize is how many names are examined before they are told of. There may be such a batch at every level.
-const batchSize = 64
+const batchSize = 128
 
 // fill examines the next names of a directory.
 func (w *walker) fill(l *level) error {
@@ -266,102 +238,4 @@ func (w *walker) hides(dirfd int, name string) bool {
 		}
 	}
 	return false
-}
-
-// enter makes the directory p, at w.path in l, the one to work in. If it is one on both sides, enter tells how the two
-// differ themselves.
-func (w *walker) enter(l *level, p *pair) error {
-	next := level{upper: -1, home: -1, hasHome: p.home.Type == TypeDir, end: len(w.path), hidden: l.hidden || w.masks.at(w.path)}
-	replaced, err := w.open(l, p, &next)
-	if err != nil {
-		w.cannot(err)
-	}
-	switch {
-	case replaced:
-		p.kind = Replaced
-		c := w.change(l, p)
-		next.replaced = &c
-	case next.hasHome && p.flags != 0:
-		p.kind = Meta
-		c := w.change(l, p)
-		if err := w.emit(w.path, &c); err != nil {
-			next.free()
-			return err
-		}
-	}
-	return w.push(next)
-}
-
-// open opens and reads the directory p of l, and compares its attributes. What it could not read is left out of next.
-func (w *walker) open(l *level, p *pair, next *level) (replaced bool, err error) {
-	if next.upper, err = openDir(l.upper, p.name, unix.O_RDONLY); err != nil {
-		return false, err
-	}
-	if err := search(next.upper, &p.upper); err != nil {
-		return false, err
-	}
-	homeX := xfile{}
-	if next.hasHome {
-		// Who may not read it may still be able to look up what is in it.
-		if next.home, err = openDir(l.home, p.name, unix.O_RDONLY); err == unix.EACCES {
-			next.home, err = openDir(l.home, p.name, unix.O_PATH)
-			homeX = xnamed(next.home, ".")
-		} else {
-			homeX = xfile{fd: next.home}
-		}
-		if err == nil {
-			err = search(next.home, &p.home)
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	names, err := readNames(next.upper, w.buf[:])
-	if err != nil {
-		return false, err
-	}
-	files, deleted, opaque := w.opts.Backend.sift(names)
-	next.todo = files
-	if !next.hasHome {
-		return false, nil
-	}
-	next.gone = deleted
-
-	front := len(w.stack) == 0 || w.masks.frontDir(w.path)
-	if front {
-		p.flags &^= DiffOwner
-	}
-	flags, err := xattrFlags(xfile{fd: next.upper}, homeX, front)
-	if p.flags |= flags; err != nil {
-		return false, err
-	}
-	if len(w.stack) == 0 && w.opts.Backend != Fuse {
-		return false, nil // the kernel does not ask its topmost directory
-	}
-	if !opaque {
-		if opaque, err = isOpaque(next.upper, w.opts.Backend); err != nil {
-			return false, err
-		}
-	}
-	if next.opaque = opaque || l.opaque; !next.opaque { // a directory hides all that is below what it hides
-		return false, nil
-	}
-	if homeX.path != "" {
-		return false, unix.EACCES
-	}
-	inHome, err := readNames(next.home, w.buf[:])
-	if err != nil {
-		return false, err
-	}
-	next.gone = w.opts.Backend.missing(inHome, files)
-	return !l.opaque, nil
-}
-
-// search tells whether names can be looked up in the directory. One could be read without that, but nothing in it.
-func search(fd int, a *Attr) error {
-	if a.Mode&0o111 == 0o111 {
-		return nil
-	}
-	var st unix.Stat_t
-	return unix.Fstatat(fd, ".", &st, unix.AT_SYMLINK_NOFOLLOW)
 }

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -95,34 +94,16 @@ func (c *compiler) layout() error {
 // front puts the layer before a copy-on-write home together. For fuse-overlayfs, which runs outside, it is a
 // directory of the box; the kernel refuses one that lies in the home, so for it the stage makes one in memory.
 func (c *compiler) front() {
-	f := c.plan.Home.Front
-	if len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 {
+	if c.plan.Home.Front.Empty() {
 		return
 	}
+	c.cow.Front = c.plan.Home.Front.Entries(func(rel string) (uint32, int64, bool) {
+		p := path.Join(c.real, rel)
+		have := c.host.Files(p)
+		return have.Mode, have.MTime, have.Kind == Directory && have.Real == p
+	})
 	if c.cow.Backend == OverlayFuse {
 		c.cow.Lower = append([]string{c.box("front")}, c.cow.Lower...)
-		return
-	}
-	entries := map[string]mount.Entry{}
-	add := func(names []string, kind string) {
-		for _, name := range names {
-			entries[name] = mount.Entry{Name: name, Kind: kind}
-			for d := path.Dir(name); d != "."; d = path.Dir(d) {
-				if _, ok := entries[d]; !ok {
-					have := c.host.Files(path.Join(c.real, d))
-					entries[d] = mount.Entry{Name: d, Kind: mount.EntryDir, Mode: have.Mode, MTime: have.MTime}
-				}
-			}
-		}
-	}
-	add(slices.DeleteFunc(slices.Clone(f.Hide), func(name string) bool {
-		// Nothing is there to be hidden; and overlayfs shows whiteouts in a directory that only one layer has.
-		return c.host.Files(path.Join(c.real, path.Dir(name))).Kind != Directory
-	}), mount.Hide)
-	add(f.Dirs, mount.EntryDir)
-	add(f.Files, mount.EntryFile)
-	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		c.cow.Front = append(c.cow.Front, entries[name])
 	}
 }
 

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cove/internal/mount"
 	"cove/internal/seccomp"
+	"cove/overlay"
 	"cove/userns"
 )
 
@@ -46,18 +47,11 @@ type HomePlan struct {
 	From    string `json:"from"`
 	Backend string `json:"backend,omitempty"` // kernel or fuse, with HomeCow
 	Why     string `json:"why,omitempty"`
-	// Front is what stands before the real home: names that are hidden and mount points that it lacks.
-	Front Front `json:"front,omitzero"`
+	// Front is what stands before the real home: names that are hidden and mount points that it lacks. What the
+	// program makes at or below a hidden name is a change of something that it never saw.
+	Front overlay.Front `json:"front,omitzero"`
 	// RootCow is true where the root directory is copy-on-write too.
 	RootCow bool `json:"root_cow,omitempty"`
-}
-
-// Front lists, relative to the home, what the layer before it holds. What the program makes at or below a hidden
-// name is a change of something that it never saw.
-type Front struct {
-	Hide  []string `json:"hide,omitempty"`
-	Dirs  []string `json:"dirs,omitempty"`
-	Files []string `json:"files,omitempty"`
 }
 
 // NetPlan says what the program can reach.

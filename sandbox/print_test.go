@@ -6,6 +6,7 @@ import (
 
 	"cove/internal/mount"
 	"cove/internal/seccomp"
+	"cove/overlay"
 	"cove/userns"
 )
 
@@ -20,7 +21,7 @@ func TestPlanText(t *testing.T) {
 		Namespaces: []Namespace{
 			{"user", "no privilege outside"}, {"mnt", ""}, {"pid", ""},
 		},
-		Home: HomePlan{Mode: HomeCow, Path: "/home/u", From: "default", Backend: OverlayKernel, Front: Front{Hide: []string{".ssh", ".gnupg"}, Files: []string{".netrc"}}},
+		Home: HomePlan{Mode: HomeCow, Path: "/home/u", From: "default", Backend: OverlayKernel, Front: overlay.Front{Hide: []string{".ssh", ".gnupg"}, Files: []string{".netrc"}}},
 		Ops: []mount.Op{
 			mount.New("tmpfs", "/", "nosuid").Because("an empty root").By("default"),
 			mount.Bind("/usr", "/usr").With("ro", "nosuid").By("profile build:12"),

@@ -23,7 +23,7 @@ var arrows = []struct {
 		"the door may know everybody, but forks nothing itself: internal/stage is launch's"},
 	{"profiles/...", "sandbox internal/escape internal/seccomp",
 		"reading a file must not be able to start anything"},
-	{"sandbox", "userns internal/mount internal/seccomp internal/escape",
+	{"sandbox", "userns overlay internal/mount internal/seccomp internal/escape",
 		"a plan is made of facts that were handed in: it touches nothing, and so is the same on every machine"},
 	{"sandbox/launch", "sandbox userns overlay internal/box internal/mount internal/seccomp internal/stage internal/sys internal/sys/early internal/tty",
 		"launch carries out what was planned: it reads no profiles and speaks to nobody"},

@@ -173,6 +173,12 @@ func fillFront(l *stage.List, i int, entries []Entry, dir any) {
 			l.Call(i, unix.SYS_MKNODAT, dir, e.Name, unix.S_IFCHR, 0)
 		case EntryFile:
 			l.Call(i, unix.SYS_MKNODAT, dir, e.Name, unix.S_IFREG|0o644, 0)
+		case EntryOpaque:
+			l.Call(i, unix.SYS_MKDIRAT, dir, e.Name, 0o755)
+			fd := stage.NewSlot()
+			l.Call(i, unix.SYS_OPENAT, dir, e.Name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(fd)
+			l.Call(i, unix.SYS_FSETXATTR, fd, "user.overlay.opaque", "y", 1, 0)
+			closeFD(l, i, fd)
 		case EntryDir:
 			l.Call(i, unix.SYS_MKDIRAT, dir, e.Name, 0o755)
 			if e.Mode != 0 {

@@ -60,16 +60,17 @@ type Layers struct {
 // An Entry is one name in a Front.
 type Entry struct {
 	Name  string `json:"name"`            // relative to the layer
-	Kind  string `json:"kind"`            // hide, dir or file
+	Kind  string `json:"kind"`            // hide, dir, opaque or file
 	Mode  uint32 `json:"mode,omitempty"`  // of a dir: the topmost layer's attributes are those that show
 	MTime int64  `json:"mtime,omitempty"` // likewise, in ns since the epoch
 }
 
 // Kinds of Entry.
 const (
-	Hide      = "hide" // a whiteout: absent, whatever Lower has
-	EntryDir  = "dir"
-	EntryFile = "file"
+	Hide        = "hide"   // a whiteout: absent, whatever Lower has
+	EntryDir    = "dir"    // merges with Lower's, if there is one
+	EntryOpaque = "opaque" // an empty directory, whatever Lower has
+	EntryFile   = "file"
 )
 
 // Bind attaches the host's source at target, recursively.

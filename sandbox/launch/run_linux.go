@@ -170,10 +170,10 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 	if err != nil {
 		return err
 	}
-	if plan.Home.Backend != sandbox.OverlayFuse || len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 {
-		return nil
+	if layers := fuseLayersOf(plan.Ops); layers != nil && !f.Empty() {
+		return overlay.Build(b.Front(), layers.Front)
 	}
-	return overlay.Build(b.Front(), plan.Home.Path, overlay.Front{Hide: f.Hide, Dirs: f.Dirs, Files: f.Files})
+	return nil
 }
 
 // settle counts what the program changed, and keeps the plan of a box that stays.

@@ -1,0 +1,13 @@
+package overlay
+
+// Options say what is known of an upper directory.
+type Options struct {
+	Backend Backend // who wrote it; "" is Kernel
+	// Hidden are paths relative to the home that the program never saw. A change at or below one has the flag Hidden,
+	// and so has one that takes away a directory with one in it.
+	Hidden []string
+	// Mounts are mount points in the home that a layer before it held directories for. The directories above these,
+	// and above what was hidden, were copied up from that layer: without the owner, the attributes and the ACLs of
+	// the home's, which is not reported.
+	Mounts []string
+}
