@@ -86,7 +86,7 @@ var schema = []key{
 		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.IDs }},
 
 	{name: "network.mode", kind: &kindWord, words: []string{sandbox.NetNone, sandbox.NetUser, sandbox.NetHost}, def: sandbox.NetNone, project: tighter,
-		doc:  "`none`: loopback only. `user`: a network of its own, in user space. `host`: all that you can reach, services on your loopback too.",
+		doc:  "`none`: loopback only. `user`: a network of its own, in user space (not built yet). `host`: all that you can reach, services on your loopback too.",
 		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.Net }},
 
 	{name: "limits.files", kind: &kindCount, project: tighter, doc: "Open files of a process."},

@@ -20,7 +20,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	if i := strings.IndexByte("KMGT", number[len(number)-1]); i >= 0 {
 		number, unit = number[:len(number)-1], math.Pow(1024, float64(i+1))
 	} else if len(number) != len(text) {
-		return errors.New("K, M, G or T must be before iB")
+		return errors.New("before iB there must be K, M, G or T")
 	}
 	for _, c := range []byte(number) { // ParseFloat would take inf, 0x10 and 1_000
 		if (c < '0' || c > '9') && c != '.' {

@@ -169,3 +169,43 @@ func TestPlans(t *testing.T) {
 		})
 	}
 }
+
+// docs/how-it-works.md is a plan with sentences between its lines. It must be the plan that the program makes, line by
+// line, with nothing left out.
+func TestHowItWorksIsTrue(t *testing.T) {
+	doc, err := os.ReadFile("../docs/how-it-works.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ar, err := txtar.ParseFile("../testdata/plan/debian-12.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := func(text string) (lines []string) {
+		for l := range strings.Lines(text) {
+			if l = strings.TrimRight(l, "\n"); l != "" {
+				lines = append(lines, l)
+			}
+		}
+		return lines
+	}
+	var told, want []string
+	for i, part := range strings.Split(string(doc), "```") {
+		if text, ok := strings.CutPrefix(part, "plan\n"); ok && i%2 == 1 {
+			told = append(told, lines(text)...)
+		}
+	}
+	for _, f := range ar.Files {
+		if f.Name == "plan" {
+			want = lines(string(f.Data))
+		}
+	}
+	for i := range max(len(told), len(want)) {
+		switch {
+		case i >= len(told):
+			t.Fatalf("docs/how-it-works.md leaves out %q and what follows", want[i])
+		case i >= len(want) || told[i] != want[i]:
+			t.Fatalf("docs/how-it-works.md says %q where the plan has %q", told[i], append(want, "nothing more")[i])
+		}
+	}
+}

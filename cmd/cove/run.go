@@ -130,6 +130,11 @@ func (a *app) printPlan(spec sandbox.Spec, host sandbox.Host, asJSON bool) error
 		spec.Box = newBox
 	}
 	plan, err := sandbox.Compile(spec, host)
+	if err == nil && plan.Home.Backend == sandbox.OverlayKernel && !plan.IDs.Helper {
+		if names := launch.Foreign(host); len(names) > 0 {
+			plan.Notes = append(plan.Notes, sandbox.Foreign(names))
+		}
+	}
 	switch {
 	case err != nil:
 		return err

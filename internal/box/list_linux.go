@@ -20,7 +20,7 @@ type Info struct {
 	Backend string    `json:"backend,omitempty"`
 	Running bool      `json:"running"`
 	PID     int       `json:"pid,omitempty"` // of who uses it
-	Size    int64     `json:"size"`          // bytes on disk of upper
+	Size    int64     `json:"size"`          // bytes on disk of what changed
 	AtLeast bool      `json:"at_least,omitempty"`
 	Suspect bool      `json:"suspect,omitempty"`
 	Damaged string    `json:"damaged,omitempty"` // why it cannot be used
@@ -68,9 +68,12 @@ func inspect(fd int, name string, budget *int) (Info, bool) {
 		err = errNoHome
 	}
 	before := *budget
-	info.Size, info.AtLeast = size(fd, "upper", budget)
+	for _, upper := range []string{"upper", "root-upper"} {
+		bytes, atLeast := size(fd, upper, budget)
+		info.Size, info.AtLeast = info.Size+bytes, info.AtLeast || atLeast
+	}
 	if err != nil {
-		if *budget == before && !info.AtLeast && !info.Running && empty(fd, "root-upper") {
+		if *budget == before && !info.AtLeast && !info.Running {
 			return info, false // never finished
 		}
 		if !info.Running {

@@ -94,7 +94,7 @@ busy running pid home=/ kernel created used
 changed home=/ kernel created used size
 fuse home=/tmp fuse created used suspect
 lost size damaged: open box.json: no such file or directory
-lost-root damaged: open box.json: no such file or directory
+lost-root size damaged: open box.json: no such file or directory
 odd size damaged: it does not say which home the changes belong to
 plain home=/ kernel created used
 without-a-lock home=/ kernel created used

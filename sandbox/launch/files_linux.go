@@ -190,27 +190,35 @@ func readDir(dir string) (entries []entry, all bool) {
 // direntName is where the name stands in struct linux_dirent64.
 const direntName = int(unsafe.Offsetof(unix.Dirent{}.Name))
 
-// Foreign lists the entries of the home whose owner is not the user: with only the user's own ids mapped, the
-// kernel cannot copy them up (EOVERFLOW). At most ten are named.
+// Foreign lists directories in the home of which an owner is not mapped: with only the user's own ids mapped, the
+// kernel cannot copy up what is in them (EOVERFLOW). At most ten are named, with nothing in them, and it is not looked
+// for longer than what a user would notice.
 func Foreign(host sandbox.Host) (names []string) {
-	for _, name := range readNames(host.User.Home) {
-		var st unix.Stat_t
-		if unix.Lstat(path.Join(host.User.Home, name), &st) == nil &&
-			(int(st.Uid) != host.User.UID || int(st.Gid) != host.User.GID) && st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			if names = append(names, name); len(names) == 10 {
+	const most, entries = 10, 20_000
+	looked := 0
+	todo := []string{""}
+	for len(todo) > 0 && len(names) < most && looked < entries {
+		rel := todo[0]
+		todo = todo[1:]
+		children, all := readDir(path.Join(host.User.Home, rel))
+		if !all {
+			continue
+		}
+		for _, e := range children {
+			if looked++; e.kind != unix.DT_DIR && e.kind != unix.DT_UNKNOWN {
+				continue
+			}
+			var st unix.Stat_t
+			name := path.Join(rel, e.name)
+			if unix.Lstat(path.Join(host.User.Home, name), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+				continue
+			}
+			if int(st.Uid) == host.User.UID && int(st.Gid) == host.User.GID {
+				todo = append(todo, name)
+			} else if names = append(names, name); len(names) == most {
 				break
 			}
 		}
 	}
-	return names
-}
-
-func readNames(dir string) []string {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	names, _ := d.Readdirnames(10000)
 	return names
 }

@@ -188,7 +188,7 @@ func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.R
 			n = max(n, 1)
 		}
 		report.Changes = n
-		if report.ExitCode != 0 && !plan.IDs.Helper {
+		if report.ExitCode != 0 && plan.Home.Backend == sandbox.OverlayKernel && !plan.IDs.Helper {
 			if names := Foreign(host); len(names) > 0 {
 				report.Notes = append(report.Notes, sandbox.Foreign(names).Text)
 			}
