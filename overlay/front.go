@@ -26,6 +26,19 @@ func (f Front) Empty() bool { return len(f.Hide)+len(f.Dirs)+len(f.Files) == 0 }
 // overlayfs shows whiteouts in a directory that only one layer has.
 func (f Front) Entries(attr func(rel string) (mode uint32, mtime int64, ok bool)) []mount.Entry {
 	made := map[string]mount.Entry{}
+	hide := make(map[string]bool, len(f.Hide)) // a profile may hide hundreds
+	for _, rel := range f.Hide {
+		hide[rel] = true
+	}
+	// inHidden tells whether a directory that rel lies in is hidden.
+	inHidden := func(rel string) bool {
+		for i := strings.LastIndexByte(rel, '/'); i > 0; i = strings.LastIndexByte(rel[:i], '/') {
+			if hide[rel[:i]] {
+				return true
+			}
+		}
+		return false
+	}
 	// dir makes a directory that merges with the home's, if there is one and it is not hidden.
 	dir := func(rel string) {
 		if e, ok := made[rel]; ok && e.Kind != mount.Hide {
@@ -34,9 +47,9 @@ func (f Front) Entries(attr func(rel string) (mode uint32, mtime int64, ok bool)
 		e := mount.Entry{Name: rel, Kind: mount.EntryDir}
 		mode, mtime, ok := attr(rel)
 		switch {
-		case ok && slices.Contains(f.Hide, rel):
+		case ok && hide[rel]:
 			e.Kind = mount.EntryOpaque
-		case ok && !slices.ContainsFunc(f.Hide, func(h string) bool { return within(rel, h) }):
+		case ok && !inHidden(rel):
 			// The topmost layer's attributes are those that show.
 			e.Mode, e.MTime = mode, mtime
 		}
@@ -58,8 +71,8 @@ func (f Front) Entries(attr func(rel string) (mode uint32, mtime int64, ok bool)
 		dir(rel)
 	}
 	for _, rel := range f.Hide {
-		if rel == "" || rel == "." || slices.ContainsFunc(f.Hide, func(h string) bool { return h != rel && within(rel, h) }) {
-			continue // it lies in what is hidden
+		if rel == "" || rel == "." || inHidden(rel) {
+			continue
 		}
 		if _, ok := made[rel]; ok {
 			continue // a mount point, or a directory that holds one
@@ -78,9 +91,4 @@ func (f Front) Entries(attr func(rel string) (mode uint32, mtime int64, ok bool)
 	}
 	slices.SortFunc(entries, func(a, b mount.Entry) int { return strings.Compare(a.Name, b.Name) })
 	return entries
-}
-
-// within tells whether rel is dir or lies in it.
-func within(rel, dir string) bool {
-	return rel == dir || strings.HasPrefix(rel, dir) && rel[len(dir)] == '/'
 }

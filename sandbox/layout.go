@@ -54,7 +54,7 @@ func (c *compiler) add(p place) {
 func (c *compiler) layout() error {
 	slices.SortStableFunc(c.places, func(a, b *place) int { return a.depth - b.depth })
 	c.supersede()
-	l := &layouter{compiler: c, made: map[string]bool{"/": true}}
+	l := &layouter{compiler: c, made: map[string]bool{"/": true}, hides: map[string]bool{}}
 
 	// The host's tree is let go as soon as the new root is there, or with mount(2) alone, at the end.
 	pivot := mount.Op{Do: mount.Pivot, Why: "from here on, nothing of the host's tree can be reached"}
@@ -130,6 +130,7 @@ type layouter struct {
 	*compiler
 	mounts []place         // those that are in their places
 	made   map[string]bool // directories, files and links that we made
+	hides  map[string]bool // those of Home.Front.Hide
 	linked []int           // indexes into c.links: those that are in their places
 	seal   []mount.Op
 }
@@ -288,6 +289,7 @@ func (l *layouter) mask(p, parent place, rest string) error {
 		}
 		if p.missing || p.op.Type != typeDir || !l.hasInside(p.op.Target) {
 			l.plan.Home.Front.Hide = append(l.plan.Home.Front.Hide, rest)
+			l.hides[rest] = true
 			return nil
 		}
 	}
@@ -314,7 +316,12 @@ func (l *layouter) mask(p, parent place, rest string) error {
 
 // frontHides tells whether the layer before the home hides rest.
 func (l *layouter) frontHides(rest string) bool {
-	return slices.ContainsFunc(l.plan.Home.Front.Hide, func(h string) bool { return below(rest, h) })
+	for end := len(rest); end > 0; end = strings.LastIndexByte(rest[:end], '/') {
+		if l.hides[rest[:end]] {
+			return true
+		}
+	}
+	return false
 }
 
 // hasInside tells whether any grant lies below p.
