@@ -171,7 +171,10 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 		return err
 	}
 	if layers := fuseLayersOf(plan.Ops); layers != nil && !f.Empty() {
-		return overlay.Build(b.Front(), layers.Front)
+		if err := overlay.Build(b.Front(), layers.Front); err != nil {
+			return &sandbox.UnsupportedError{Msg: err.Error(),
+				Hint: "the file system that holds your boxes can perhaps not hide anything: set XDG_DATA_HOME to a directory on another one, or use --home tmpfs with --rw DIR"}
+		}
 	}
 	return nil
 }
