@@ -38,7 +38,7 @@ func (e *ProbeError) Unwrap() error { return e.Errno }
 // made in dir, and removed again; where dir is "", or does not exist, it is in memory, and then nothing is known
 // of the file system of dir.
 //
-// The error is a *ProbeError, or says that dir cannot be written to. The caller must be locked to its thread.
+// The error is a *ProbeError, or says that dir cannot be written to.
 func TryKernel(lower, dir string, b mount.Builder) error {
 	var upper, work string
 	if dir != "" {

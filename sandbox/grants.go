@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"cove/internal/mount"
 )
@@ -85,7 +86,12 @@ func whyGrant(a Access) string {
 
 // masks are the paths that the user hides.
 func (c *compiler) masks() error {
+	// In a home that is empty, or not there, nothing has to be hidden but in what is let in.
+	nothing := (c.plan.Home.Mode == HomeTmpfs || c.plan.Home.Mode == HomeNone) && len(c.spec.Grants) == 0
 	for _, m := range c.spec.Masks {
+		if nothing && strings.HasPrefix(m.Path, "~/") {
+			continue
+		}
 		f := c.host.Files(c.expand(m.Path))
 		if f.Real == c.real || f.Real == "/" {
 			return &SpecError{m.From, fmt.Sprintf("cannot hide %s", m.Path), "use --home none or --home tmpfs"}

@@ -7,14 +7,7 @@
 // package sandbox, how one is made in sandbox/launch.
 package main
 
-import (
-	"os"
-	"runtime"
-)
-
-// The sandbox dies with the thread that forked it (PR_SET_PDEATHSIG is about threads, prctl(2)), and only the main
-// thread lives as long as the process. It is locked here because only init is sure to run on it.
-func init() { runtime.LockOSThread() }
+import "os"
 
 func main() {
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,8 +50,6 @@ func system() []mount.Op {
 // status, and the op and errno of what failed before it.
 func run(t *testing.T, b mount.Builder, ops []mount.Op, script string) (out string, code int, op int, errno syscall.Errno) {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

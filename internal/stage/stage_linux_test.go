@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,8 +34,6 @@ func script(t testing.TB, sh string) *stage.Script {
 // run starts s, lets during speak to it, and returns the program's wait status and the failure told, if any.
 func run(t testing.TB, s *stage.Script, during func(p *stage.Process)) (ws syscall.WaitStatus, op int32, errno syscall.Errno) {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	p, err := s.Start()
 	if err != nil {
 		t.Fatalf("cannot start: %v", err)
@@ -226,7 +223,6 @@ func TestOrphansAreReaped(t *testing.T) {
 // A helper process of this test binary: starts a sandbox and is then killed.
 func TestMain(m *testing.M) {
 	if mark := os.Getenv("STAGE_TEST_SUPERVISOR"); mark != "" {
-		runtime.LockOSThread()
 		var t testing.T
 		p, err := script(&t, ": > "+mark+"; sleep 1000 & sleep 1000").Start()
 		if err != nil {
@@ -286,8 +282,6 @@ func TestDiesWithItsSupervisor(t *testing.T) {
 }
 
 func BenchmarkStart(b *testing.B) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	for b.Loop() {
 		run(b, script(b, ":"), nil)
 	}

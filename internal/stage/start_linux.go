@@ -26,8 +26,9 @@ const (
 	cloneExitSignal = 4
 )
 
-// Start forks the stage. The caller must be locked to its thread (runtime.LockOSThread) until the stage has
-// ended, since it dies with that thread (PR_SET_PDEATHSIG is about threads, prctl(2)).
+// Start forks the stage, and locks the calling goroutine to its thread until Wait: the stage dies with the thread that
+// forked it (PR_SET_PDEATHSIG is about threads, prctl(2)). The lock comes after the fork, beside which it costs nothing,
+// as Go starts a thread for it; a thread ends only with a goroutine that is locked to it.
 //
 // An error is the errno of clone3(2): EPERM and ENOSPC say that user namespaces are refused or used up.
 func (s *Script) Start() (*Process, error) {
@@ -53,6 +54,7 @@ func (s *Script) Start() (*Process, error) {
 		unix.Close(pair[0])
 		return nil, errno
 	}
+	runtime.LockOSThread()
 	return &Process{PID: int(pid), PIDFD: int(m.pidfd), ctl: pair[0], keep: s}, nil
 }
 
@@ -122,8 +124,10 @@ func argvArea(args []string) (first *byte, n int) {
 // Kill ends the sandbox at once.
 func (p *Process) Kill() error { return unix.PidfdSendSignal(p.PIDFD, unix.SIGKILL, nil, 0) }
 
-// Wait waits for the stage to end, and tells what it and everything that it waited for used.
+// Wait waits for the stage to end, and tells what it and everything that it waited for used. The goroutine that
+// called Start must call it, once.
 func (p *Process) Wait() (syscall.WaitStatus, syscall.Rusage, error) {
+	defer runtime.UnlockOSThread()
 	var ws syscall.WaitStatus
 	var ru syscall.Rusage
 	for {

@@ -6,7 +6,5 @@
 //	host, err := launch.Probe(dirs, spec)
 //	report, err := launch.Run(spec, host, launch.Options{Dirs: dirs, Signals: signals, Stdin: os.Stdin, …})
 //
-// The goroutine that calls Run must be locked to the main thread: the sandbox dies with the thread that forked it.
-//
 // Limits: one sandbox at a time in a process.
 package launch

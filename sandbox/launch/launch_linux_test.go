@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -91,8 +90,6 @@ func TestFiles(t *testing.T) {
 
 // The kernel's overlay is tried once, and remembered for the file systems that it was tried with.
 func TestOverlayIsRememberedAndForgotten(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	home := t.TempDir()
 	dirs := Dirs{Data: filepath.Join(home, "data")}
 	tryIt := func() sandbox.Feature { _, f := kernelOverlay(dirs, home, "6.0", &mount.NewAPI{}); return f }

@@ -215,9 +215,9 @@ func (s *supervisor) suspend(when int64) {
 		stale := s.lastCont > when
 		s.mu.Unlock()
 		if !stale {
-			// Not SIGSTOP: where no shell could let us go on, as the kernel knows, this does nothing. On the main
-			// thread, on which we are, it takes effect before kill returns.
-			unix.Kill(os.Getpid(), unix.SIGTSTP)
+			// Not SIGSTOP: where no shell could let us go on, as the kernel knows, this does nothing. And to this
+			// thread, so that all of us are stopped before it returns.
+			unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGTSTP)
 		}
 	}
 	s.proc.Tell(stage.MsgContinue, 0)
