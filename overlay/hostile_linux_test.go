@@ -496,3 +496,50 @@ func TestWideDirectory(t *testing.T) {
 	}
 	t.Logf("%d MB at most", peak>>20)
 }
+
+// What came to a file's place since it was looked at is not opened, or let go at once.
+func TestOpenFile(t *testing.T) {
+	dir, _ := twin(t)
+	plant(t, dir, "file f 12345", "link l f", "fifo p", "sock s", "white w", "mode w 0644", "dir d")
+	dirfd := openPath(t, dir)
+	before := openFDs(t)
+	for name, want := range map[string]error{"l": unix.ELOOP, "p": errChanged, "s": unix.ENXIO, "w": unix.ENXIO, "d": errChanged, "none": unix.ENOENT} {
+		done := make(chan error, 1)
+		go func() {
+			_, _, err := openFile(dirfd, name)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err != want {
+				t.Errorf("%s: %v, want %v", name, err, want)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%s: it waits", name)
+		}
+	}
+	fd, size, err := openFile(dirfd, "f")
+	if err != nil || size != 5 {
+		t.Errorf("%d, %v", size, err)
+	}
+	unix.Close(fd)
+	if after := openFDs(t); after != before {
+		t.Errorf("%d descriptors stay open", after-before)
+	}
+}
+
+func TestAttrOf(t *testing.T) {
+	for _, c := range []struct {
+		mode uint32
+		rdev uint64
+		want Type
+	}{
+		{unix.S_IFREG | 0o4644, 0, TypeFile}, {unix.S_IFDIR, 0, TypeDir}, {unix.S_IFLNK, 0, TypeSymlink}, {unix.S_IFIFO, 0, TypeFifo}, {unix.S_IFSOCK, 0, TypeSocket},
+		{unix.S_IFCHR, 0, TypeWhiteout}, {unix.S_IFCHR, unix.Mkdev(1, 3), TypeDevice}, {unix.S_IFBLK, 0, TypeDevice}, {0, 0, TypeDevice},
+	} {
+		a := attrOf(&unix.Stat_t{Mode: c.mode, Rdev: c.rdev, Size: 7, Nlink: 3})
+		if a.Type != c.want || a.Mode != Mode(c.mode&0o7777) || a.Links != 3 || (a.Size == 7) != (a.Type == TypeFile) {
+			t.Errorf("%o %x is %+v, want %s", c.mode, c.rdev, a, c.want)
+		}
+	}
+}

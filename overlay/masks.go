@@ -5,12 +5,17 @@ import "path"
 // masks are what stood between the program and the home: paths relative to it.
 type masks struct {
 	hidden []string // what the program could not see
+	exact  map[string]bool
 	front  []string // and mount points: the directories above both were not the home's, but looked like them
 }
 
 func newMasks(hidden, mounts []string) (m masks) {
 	for _, p := range hidden {
-		m.hidden = append(m.hidden, path.Clean(p))
+		if m.exact == nil {
+			m.exact = make(map[string]bool, len(hidden)) // asked for every change
+		}
+		p = path.Clean(p)
+		m.hidden, m.exact[p] = append(m.hidden, p), true
 	}
 	m.front = append(m.front, m.hidden...)
 	for _, p := range mounts {
@@ -19,14 +24,12 @@ func newMasks(hidden, mounts []string) (m masks) {
 	return m
 }
 
-// at tells whether p was hidden itself.
+// at tells whether p was hidden itself. The home itself is "".
 func (m masks) at(p []byte) bool {
-	for _, h := range m.hidden {
-		if h == string(p) || h == "." && len(p) == 0 {
-			return true
-		}
+	if len(p) == 0 {
+		return m.exact["."]
 	}
-	return false
+	return m.exact[string(p)]
 }
 
 // frontDir tells whether p is a directory above what was hidden or mounted, so that its owner and extended

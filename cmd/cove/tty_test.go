@@ -165,6 +165,7 @@ func TestCtrlZ(t *testing.T) {
 			s.sees("got one")
 			s.types("\x1a")
 			s.sees("Stopped")
+			s.sees("ready> ")
 			s.types("bg\n")
 			s.sees("ready> ")
 			s.types("echo in the shell\n")

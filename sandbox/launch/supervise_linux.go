@@ -143,8 +143,8 @@ func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 	return &StepError{Step: stepNames[op], Errno: errno}
 }
 
-// forwarded are the signals that reach the program. SIGTSTP is not among them: the terminal sends it to the
-// program's group by itself, and package tty stops us by it.
+// forwarded are the signals that reach the program. SIGTSTP comes only where the terminal is shared: otherwise package
+// tty stops us by it.
 var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT}
 
 // impatience is how soon a second SIGTERM must come to kill.
@@ -208,19 +208,26 @@ func (s *supervisor) suspend(when int64) {
 	if s.relay != nil {
 		s.relay.Suspend()
 	} else {
-		// Where the whole process group was stopped, by Ctrl-Z, we were too, and read this only after all was
-		// continued. Do not stop again then.
+		// Where all of us were stopped, by SIGTTIN or SIGSTOP, we read this only after all was continued, and perhaps
+		// before that was noted. Do not stop again then.
 		time.Sleep(20 * time.Millisecond)
 		s.mu.Lock()
 		stale := s.lastCont > when
 		s.mu.Unlock()
 		if !stale {
-			// Not SIGSTOP: where no shell could let us go on, as the kernel knows, this does nothing. And to this
-			// thread, so that all of us are stopped before it returns.
-			unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGTSTP)
+			// To this thread, so that all of us are stopped before it returns.
+			unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 		}
 	}
 	s.proc.Tell(stage.MsgContinue, 0)
+}
+
+// catchStop is for a program that shares our terminal and process group. Ctrl-Z stops it, but must not stop us before
+// that is done: the shell, which knows only us, would go on while the program still reads the terminal.
+func (s *supervisor) catchStop() {
+	if s.plan.TTY.Mode == sandbox.TTYKeep && !signal.Ignored(unix.SIGTSTP) {
+		signal.Notify(s.opt.Signals.ch, unix.SIGTSTP)
+	}
 }
 
 func monotonic() int64 {
