@@ -57,7 +57,7 @@ func (c *compiler) grants() error {
 				return &SpecError{g.From, fmt.Sprintf("cannot grant %s: cove keeps its own state there", g.Source), ""}
 			}
 		}
-		if g.Access == ReadWrite && c.real != "" && below(c.real, f.Real) && g.Target == "" {
+		if g.Access == ReadWrite && c.real != "" && below(c.real, f.Real) {
 			return &SpecError{g.From, fmt.Sprintf("cannot grant %s for writing: your home is in it", g.Source), "use --home share if the program shall work in your real home"}
 		}
 		if g.Target == "" {
@@ -96,7 +96,7 @@ func (c *compiler) masks() error {
 		if f.Real == c.real || f.Real == "/" {
 			return &SpecError{m.From, fmt.Sprintf("cannot hide %s", m.Path), "use --home none or --home tmpfs"}
 		}
-		c.hide(f, m.From.String(), "")
+		c.hide(f, m.From.String(), "", false)
 	}
 	return nil
 }
@@ -105,13 +105,20 @@ func (c *compiler) masks() error {
 //
 // In a copy-on-write home it is a whiteout in the layer before the home: really absent, and what the program makes
 // there lands in the box. Elsewhere it is covered by an empty directory or file, if it is in sight at all.
-func (c *compiler) hide(f File, from, why string) {
+func (c *compiler) hide(f File, from, why string, own bool) {
 	c.hidden = append(c.hidden, f.Real)
 	op := mount.Op{Do: mount.Mask, Target: f.Real, Type: typeFile, From: from, Why: why}
 	if f.Kind == Directory {
 		op.Type = typeDir
 	}
-	c.add(place{op: op, region: regionMask, missing: f.Kind == Missing})
+	c.add(place{op: op, region: regionMask, missing: f.Kind == Missing, own: own})
+	// Where a grant shows it at another place, too.
+	for _, p := range c.places {
+		if rest, ok := strings.CutPrefix(f.Real, p.op.Source+"/"); ok && p.op.Do == mount.BindTo && p.op.Source != p.op.Target {
+			op.Target = path.Join(p.op.Target, rest)
+			c.add(place{op: op, region: regionMask, missing: f.Kind == Missing, own: own})
+		}
+	}
 }
 
 // ownState hides what cove keeps: profiles that a program could rewrite, boxes of other programs. They are hidden
@@ -125,8 +132,16 @@ func (c *compiler) ownState() error {
 		seen = append(seen, dir)
 		f := c.host.Files(dir)
 		f.Kind = Directory // launch makes it where a mask needs it to be there
-		c.hide(f, "cove", "cove's own state stays outside")
-		c.places[len(c.places)-1].own = true
+		c.hide(f, "cove", "cove's own state stays outside", true)
+		for _, l := range f.Links {
+			for _, p := range c.places {
+				if p.region == regionWritable && below(l.Path, p.op.Source) {
+					// A link cannot be held in its place, as a directory can (Pin).
+					return &UnsupportedError{fmt.Sprintf("cannot let the program write to %s: a symbolic link in it, %s, leads to cove's own state, and could be replaced", p.op.Source, l.Path),
+						"use --home cow, or set XDG_CONFIG_HOME and XDG_DATA_HOME to where no link leads through what is let in"}
+				}
+			}
+		}
 	}
 	return nil
 }

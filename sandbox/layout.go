@@ -54,7 +54,7 @@ func (c *compiler) add(p place) {
 func (c *compiler) layout() error {
 	slices.SortStableFunc(c.places, func(a, b *place) int { return a.depth - b.depth })
 	c.supersede()
-	l := &layouter{compiler: c, made: map[string]bool{"/": true}, hides: map[string]bool{}}
+	l := &layouter{compiler: c, made: map[string]bool{"/": true}, hides: map[string]bool{}, pinned: map[string]bool{}}
 
 	// The host's tree is let go as soon as the new root is there, or with mount(2) alone, at the end.
 	pivot := mount.Op{Do: mount.Pivot, Why: "from here on, nothing of the host's tree can be reached"}
@@ -131,6 +131,7 @@ type layouter struct {
 	mounts []place         // those that are in their places
 	made   map[string]bool // directories, files and links that we made
 	hides  map[string]bool // those of Home.Front.Hide
+	pinned map[string]bool // directories that were pinned
 	linked []int           // indexes into c.links: those that are in their places
 	seal   []mount.Op
 }
@@ -168,6 +169,11 @@ func (l *layouter) put(p place) error {
 	}
 	if err := l.point(p, parent, rest); err != nil {
 		return err
+	}
+	if p.region != regionWritable {
+		if err := l.pin(p, parent); err != nil {
+			return err
+		}
 	}
 	l.mounts = append(l.mounts, p)
 	l.emit(p.op)
@@ -296,10 +302,8 @@ func (l *layouter) mask(p, parent place, rest string) error {
 	if p.missing {
 		return nil
 	}
-	if p.own && parent.region == regionWritable {
-		for _, d := range pins(parent.op.Target, p.op.Target) {
-			l.emit(mount.Op{Do: mount.Pin, Target: d, Why: "so that it cannot be moved away from over cove's state"})
-		}
+	if err := l.pin(p, parent); err != nil {
+		return err
 	}
 	if l.hasInside(p.op.Target) {
 		// Something below it is granted: an empty directory of ours, which has room for the mount point.
@@ -311,6 +315,27 @@ func (l *layouter) mask(p, parent place, rest string) error {
 	}
 	l.mounts = append(l.mounts, p)
 	l.emit(p.op)
+	return nil
+}
+
+// pin holds what covers a part of a writable directory of the host in its place: the directories on the way to it
+// could be moved away from over it, and others be put there.
+func (l *layouter) pin(p, parent place) error {
+	if parent.region != regionWritable {
+		return nil
+	}
+	if l.spec.Nesting.Value {
+		// In a mount namespace of its own it could let go of its copy of the mount, and then rename(2) what was
+		// under it: the kernel holds only what is a mount point for the caller (is_local_mountpoint).
+		return &SpecError{l.spec.Nesting.From, fmt.Sprintf("cannot let the program make sandboxes of its own: in one, it could move away what covers %s", p.op.Target),
+			"leave out nesting, or the writable grant (or --home share) that it lies in"}
+	}
+	for _, d := range pins(parent.op.Target, p.op.Target) {
+		if !l.pinned[d] {
+			l.pinned[d] = true
+			l.emit(mount.Op{Do: mount.Pin, Target: d, Why: "so that it cannot be moved away from over what is covered in it"})
+		}
+	}
 	return nil
 }
 

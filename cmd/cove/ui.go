@@ -90,7 +90,7 @@ func (u *ui) hint(text string) {
 // note says what a user should know before the program runs.
 func (u *ui) note(text string) {
 	if !u.quiet {
-		u.line("note", yellow, text)
+		u.line("note", yellow, strings.ReplaceAll(text, "\n", `\n`))
 	}
 }
 
@@ -386,7 +386,7 @@ func (u *ui) failure(err error, status int) int {
 		u.profileError(one)
 		return status
 	}
-	u.line("error", red, err.Error())
+	u.line("error", red, strings.ReplaceAll(err.Error(), "\n", `\n`)) // of a name in it
 	switch {
 	case errors.As(err, &spec):
 		u.hint(spec.Hint)

@@ -136,8 +136,8 @@ type Script struct {
 	Setup   List // as pid 1, with all capabilities of the new user namespace at first
 	Program List // in the program's process, before it is executed
 
-	// Own says that the program has a terminal and a process group of its own; otherwise it shares its
-	// supervisor's, and gets that group's signals by itself.
+	// Own says that the program has a process group of its own; otherwise it shares its supervisor's, and gets that
+	// group's signals by itself.
 	Own bool
 
 	// Hold is a descriptor that pid 1 keeps open as long as it lives; the zero Slot is none.

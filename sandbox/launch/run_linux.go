@@ -40,6 +40,9 @@ func (o *Options) notify(format string, args ...any) {
 //
 // Errors: *sandbox.SpecError, *sandbox.UnsupportedError, *box.BusyError, *CloneError, *StepError, *ExecError.
 func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, error) {
+	if err := checkStreams(); err != nil {
+		return nil, err
+	}
 	if spec.Box == "" && !spec.Copies() {
 		report, err := runIn(nil, spec, host, opt)
 		if report != nil {
@@ -71,6 +74,8 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 	switch {
 	case err != nil && !kept && report == nil:
 		return nil, errors.Join(err, remove(b)) // nothing ran in it: the box would be an empty shell
+	case err != nil && spec.Drop:
+		return report, errors.Join(err, remove(b))
 	case err != nil:
 		return report, errors.Join(err, b.Close())
 	case spec.Drop || report.Changes == 0 && !kept:
@@ -81,6 +86,21 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 		opt.notify("cannot keep the report: %v", err)
 	}
 	return report, b.Close()
+}
+
+// checkStreams refuses what would show the program the host's tree: /proc/self/fd/0/.. of a directory.
+func checkStreams() error {
+	for fd, name := range []string{"input", "output", "error"} {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil {
+			continue // closed
+		}
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR || err == nil && flags&unix.O_PATH != 0 {
+			return &sandbox.UnsupportedError{Msg: fmt.Sprintf("cannot pass a directory to the program as its standard %s: it could reach the host's files through it", name), Hint: "redirect it to a file, or to /dev/null"}
+		}
+	}
+	return nil
 }
 
 func take(store *box.Store, name string) (*box.Box, error) {
@@ -151,9 +171,11 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 	}
 	for _, op := range plan.Ops {
 		// A mask over cove's own state needs it to be there, or the program could make it (Compile, ownState).
-		if op.Do == mount.Mask && slices.Contains(own, op.Target) {
-			if err := os.MkdirAll(op.Target, 0o700); err != nil {
-				return fmt.Errorf("cannot make %s, which must be hidden from the program: %w", op.Target, err)
+		for _, dir := range own {
+			if op.Do == mount.BindTo && isBelow(dir, op.Source) && !op.Has("ro") || op.Do == mount.Mask && op.Target == dir || op.Do == mount.BindTo && op.Source != op.Target && isBelow(dir, op.Source) {
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					return fmt.Errorf("cannot make %s, which must be hidden from the program: %w", dir, err)
+				}
 			}
 		}
 		if op.Do == mount.Overlay && op.Target == "/" {

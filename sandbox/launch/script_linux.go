@@ -58,8 +58,10 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 	l := &s.Setup
 	mapIDs(l, plan.IDs)
 
-	// Own terminal: own session, so that Setup, as pid 1, becomes its leader.
-	s.Own = plan.TTY.Mode == sandbox.TTYNew
+	// Own terminal: own session, so that Setup, as pid 1, becomes its leader. And where no terminal is read, a process
+	// group of its own, so that the program cannot signal its caller's: kill(0, …) knows no pid namespaces.
+	own := plan.TTY.Mode == sandbox.TTYNew
+	s.Own = own || !host.TTY.Stdin
 
 	builder := newBuilder(plan.Classic, host)
 	builder.Gather(l, plan.Ops)
@@ -70,15 +72,18 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 		loopback(l)
 	}
 	var slave stage.Slot
-	if s.Own {
+	if own {
 		slave = terminal(l)
 		s.Hold = slave
 	}
 	dropRights(l, plan.Caps)
 
 	p := &s.Program
-	if s.Own {
+	switch {
+	case own:
 		takeTerminal(p, slave, host.TTY)
+	case s.Own:
+		p.Call(stepTerminal, unix.SYS_SETPGID, 0, 0)
 	}
 	setLimits(p, plan.Limits)
 	p.Call(stepWorkdir, unix.SYS_CHDIR, plan.Workdir)
