@@ -14,7 +14,7 @@ import (
 // directory services, else from env; package os/user would need cgo for the second. It refuses to run with rights
 // that the caller does not have.
 func CurrentUser(env func(string) string) (User, error) {
-	if err := refuseSetuid(); err != nil {
+	if err := RefuseSetuid(); err != nil {
 		return User{}, err
 	}
 	return lookUp(User{UID: unix.Getuid(), GID: unix.Getgid()}, "/etc/passwd", env)
@@ -44,10 +44,10 @@ func lookUp(u User, passwd string, env func(string) string) (User, error) {
 // atSecure is AT_SECURE of getauxval(3).
 const atSecure = 23
 
-// refuseSetuid stops a cove that was installed setuid, setgid or with file capabilities. All that keeps a user from
+// RefuseSetuid stops a cove that was installed setuid, setgid or with file capabilities. All that keeps a user from
 // reading another's files through it is that it has no more rights than that user: firejail shows what
 // checking paths as root costs (CVE-2022-31214).
-func refuseSetuid() error {
+func RefuseSetuid() error {
 	// Where the vector cannot be read the ids still tell; file capabilities alone then go unseen.
 	vector, _ := unix.Auxv()
 	secure := slices.Contains(vector, [2]uintptr{atSecure, 1})

@@ -114,7 +114,7 @@ func TestRefusesRights(t *testing.T) {
 }
 
 func taskCurrent() error {
-	fmt.Println(refuseSetuid())
+	fmt.Println(RefuseSetuid())
 	return nil
 }
 

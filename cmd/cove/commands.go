@@ -77,6 +77,9 @@ func (a *app) main(args []string) (status int) {
 			status = a.ui.bug(bug, debug.Stack())
 		}
 	}()
+	if err := userns.RefuseSetuid(); err != nil {
+		return a.ui.failure(err, exitFailed)
+	}
 	c, rest, err := dispatch(args)
 	if err != nil {
 		return a.ui.failure(err, exitFailed)

@@ -109,7 +109,7 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		return exitOK, a.printPlan(spec, host, w.json)
 	}
 
-	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Signals: signals, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.progress})
+	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Signals: signals, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.remark})
 	if err != nil {
 		return exitFailed, a.aboutExec(err, spec, host)
 	}

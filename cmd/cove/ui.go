@@ -94,10 +94,10 @@ func (u *ui) note(text string) {
 	}
 }
 
-// progress says what only -v wants to know.
-func (u *ui) progress(format string, args ...any) {
-	if u.verbose {
-		u.line("", "", fmt.Sprintf(format, args...))
+// remark says what this machine does differently, or what may surprise: to people, or with -v.
+func (u *ui) remark(format string, args ...any) {
+	if u.verbose || u.errTTY && !u.quiet {
+		u.line("note", yellow, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", `\n`))
 	}
 }
 
