@@ -53,6 +53,9 @@ func kernelOverlay(dirs Dirs, home, release string, b mount.Builder) (userns, ke
 		}
 		return sandbox.Yes, sandbox.Yes
 	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return sandbox.Yes, sandbox.Yes // a full disk says nothing of the kernel, and will be told by whom it stops
+	}
 	var p *overlay.ProbeError
 	if !errors.As(err, &p) {
 		return sandbox.Yes, sandbox.No(fmt.Sprintf("the directory of boxes cannot be written to (%v)", err))

@@ -60,6 +60,10 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 		return nil, err
 	}
 	kept := b.Existed()
+	if kept && spec.Drop {
+		return nil, errors.Join(&sandbox.SpecError{From: sandbox.Origin{Name: "flag --rm"}, Msg: "cannot drop the box " + b.Name() + " at exit: it holds changes of earlier runs",
+			Hint: "leave out one of --box and --rm, or drop it yourself: cove rm " + b.Name()}, b.Close())
+	}
 	spec.Box = b.Name()
 	report, err := runIn(b, spec, host, opt)
 	var step *StepError
