@@ -176,7 +176,8 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 	for _, op := range plan.Ops {
 		// A mask over cove's own state needs it to be there, or the program could make it (Compile, ownState).
 		for _, dir := range own {
-			if op.Do == mount.BindTo && isBelow(dir, op.Source) && !op.Has("ro") || op.Do == mount.Mask && op.Target == dir || op.Do == mount.BindTo && op.Source != op.Target && isBelow(dir, op.Source) {
+			shown := op.Do == mount.BindTo && isBelow(dir, op.Source) && (!op.Has("ro") || op.Source != op.Target)
+			if shown || op.Do == mount.Mask && op.Target == dir {
 				if err := os.MkdirAll(dir, 0o700); err != nil {
 					return fmt.Errorf("cannot make %s, which must be hidden from the program: %w", dir, err)
 				}
