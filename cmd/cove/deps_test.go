@@ -25,7 +25,7 @@ var arrows = []struct {
 		"reading a file must not be able to start anything"},
 	{"sandbox", "userns overlay internal/mount internal/seccomp internal/escape",
 		"a plan is made of facts that were handed in: it touches nothing, and so is the same on every machine"},
-	{"sandbox/launch", "sandbox userns overlay internal/box internal/mount internal/seccomp internal/stage internal/sys internal/sys/early internal/tty",
+	{"sandbox/launch", "sandbox userns overlay internal/box internal/mount internal/seccomp internal/stage internal/sys internal/sys/early internal/sys/signals internal/tty",
 		"launch carries out what was planned: it reads no profiles and speaks to nobody"},
 	{"userns", "", "a workshop knows one subject of the kernel, and no other workshop"},
 	{"overlay", "internal/mount internal/stage", "a workshop knows one subject of the kernel, and no other workshop"},
@@ -36,6 +36,7 @@ var arrows = []struct {
 	{"internal/tty", "", "ground"},
 	{"internal/escape", "", "ground"},
 	{"internal/sys/early", "", "its variable must be set before package syscall is: it imports nothing"},
+	{"internal/sys/signals", "", "ground"},
 	{"internal/sys", "", "ground"},
 	{"testdata/...", "internal/seccomp internal/tty", "benchmarks and tests' helpers use the program from outside"},
 }
@@ -93,6 +94,7 @@ func TestArrows(t *testing.T) {
 // start nothing.)
 var heavy = map[string]string{
 	"net":           "0.1 ms, and a resolver of its own",
+	"os/signal":     "threads that wake one another: internal/sys/signals",
 	"net/http":      "0.2 ms and 3 MB",
 	"crypto/tls":    "0.1 ms",
 	"text/template": "keeps the linker from dropping methods",

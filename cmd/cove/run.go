@@ -87,7 +87,10 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 
 	var signals *launch.Signals
 	if !dryRun {
-		signals = launch.CatchSignals()
+		// From here on they wait for the program.
+		if signals, err = launch.CatchSignals(); err != nil {
+			return exitFailed, err
+		}
 	}
 	layers, notes, err := profiles.Load(a.lookup(), w.profiles)
 	for _, n := range notes {

@@ -115,6 +115,9 @@ func (p *Process) Tell(kind, a int32) error {
 	}
 }
 
+// FD becomes readable when there is something to Hear.
+func (p *Process) FD() int { return p.ctl }
+
 // Hear waits for a message from the stage. ok is false at the end of the conversation: the stage is gone. fd is a
 // descriptor that came along, or -1.
 func (p *Process) Hear() (m Message, fd int, ok bool) {

@@ -2,7 +2,7 @@
 // the program runs, and reports what happened.
 //
 //	dirs, err := launch.FindDirs(os.Getenv, home)
-//	signals := launch.CatchSignals()
+//	signals, err := launch.CatchSignals()
 //	host, err := launch.Probe(dirs, spec)
 //	report, err := launch.Run(spec, host, launch.Options{Dirs: dirs, Signals: signals, Stdin: os.Stdin, …})
 //

@@ -134,7 +134,6 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 
 	report := &sandbox.Report{Box: spec.Box, Command: plan.Command, Started: time.Now(), Changes: -1}
 	s := &supervisor{plan: plan, opt: opt, tty: host.TTY, fuseBin: host.Features.FuseOverlayBin}
-	<-opt.Signals.ready // a signal that comes before the program waits
 	if host.TTY.Stdin || host.TTY.Stdout || host.TTY.Stderr {
 		s.catchStop()
 	}

@@ -3,20 +3,20 @@ package launch
 import (
 	"fmt"
 	"os"
-	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"cove/internal/stage"
+	"cove/internal/sys/signals"
 	"cove/internal/tty"
 	"cove/sandbox"
 	"cove/userns"
 )
 
-// supervisor stands by while a stage runs.
+// supervisor stands by while a stage runs. All of it happens on one thread, which waits for whichever speaks first, the
+// stage or a signal: each thread more that must be woken costs as much as five mounts.
 type supervisor struct {
 	plan *sandbox.Plan
 	opt  Options
@@ -29,7 +29,6 @@ type supervisor struct {
 
 	relay *tty.Relay
 
-	mu       sync.Mutex
 	lastTerm time.Time
 	lastCont int64 // CLOCK_MONOTONIC, ns
 }
@@ -42,11 +41,11 @@ type outcome struct {
 
 // supervise answers the stage until it ends.
 func (s *supervisor) supervise() (outcome, error) {
-	go s.forwardSignals()
 	var out outcome
 	var failed error
 	exited := false
 	for {
+		s.await()
 		m, fd, ok := s.proc.Hear()
 		if !ok {
 			break
@@ -70,7 +69,7 @@ func (s *supervisor) supervise() (outcome, error) {
 	s.ran = failed == nil
 	out.usage = usage
 	if s.relay != nil {
-		signal.Stop(s.opt.Signals.ch) // it may wait for a terminal that is stalled, and who ends us then shall have it
+		s.opt.Signals.Release() // it may wait for a terminal that is stalled, and who ends us then shall have it
 		s.relay.Finish()
 	}
 	switch {
@@ -125,9 +124,7 @@ func (s *supervisor) take(which, fd int) (err error) {
 		if err != nil {
 			return err
 		}
-		s.mu.Lock()
-		s.relay = relay // forward reads it
-		s.mu.Unlock()
+		s.relay = relay
 	}
 	return err
 }
@@ -145,41 +142,38 @@ func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 
 // forwarded are the signals that reach the program. SIGTSTP comes only where the terminal is shared: otherwise package
 // tty stops us by it.
-var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT}
+var forwarded = []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT}
 
 // impatience is how soon a second SIGTERM must come to kill.
 const impatience = 2 * time.Second
 
 // Signals are those that come from CatchSignals on.
-type Signals struct {
-	ch    chan os.Signal
-	ready chan struct{}
-}
+type Signals = signals.Caught
 
-// CatchSignals begins to catch the signals that Run will pass on to the program. It is called early, as it goes on
-// beside the planning: package os/signal takes 1 ms for it, most of which it waits for threads of its own.
-func CatchSignals() *Signals {
-	s := &Signals{make(chan os.Signal, 16), make(chan struct{})}
-	go func() {
-		defer close(s.ready)
-		for _, sig := range forwarded {
-			if !signal.Ignored(sig) { // nohup: what we ignore, the program ignores too
-				signal.Notify(s.ch, sig)
-			}
+// CatchSignals begins to catch the signals that Run will pass on to the program. Those that are ignored, as by nohup(1),
+// the program ignores too.
+func CatchSignals() (*Signals, error) { return signals.Catch(forwarded...) }
+
+// await waits until the stage has something to say, or is gone, and passes signals on meanwhile.
+func (s *supervisor) await() {
+	poll := []unix.PollFd{{Fd: int32(s.proc.FD()), Events: unix.POLLIN}, {Fd: int32(s.opt.Signals.FD()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(poll, -1)
+		s.passOn()
+		if err == nil && poll[0].Revents != 0 {
+			return
 		}
-	}()
-	return s
+	}
 }
 
-func (s *supervisor) forwardSignals() {
-	for sig := range s.opt.Signals.ch {
-		s.forward(sig.(syscall.Signal))
+// passOn forwards the signals that came.
+func (s *supervisor) passOn() {
+	for sig, ok := s.opt.Signals.Next(); ok; sig, ok = s.opt.Signals.Next() {
+		s.forward(sig)
 	}
 }
 
 func (s *supervisor) forward(sig syscall.Signal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch sig {
 	case unix.SIGCONT:
 		s.lastCont = monotonic()
@@ -211,10 +205,8 @@ func (s *supervisor) suspend(when int64) {
 		// Where all of us were stopped, by SIGTTIN or SIGSTOP, we read this only after all was continued, and perhaps
 		// before that was noted. Do not stop again then.
 		time.Sleep(20 * time.Millisecond)
-		s.mu.Lock()
-		stale := s.lastCont > when
-		s.mu.Unlock()
-		if !stale {
+		s.passOn()
+		if s.lastCont <= when {
 			// To this thread, so that all of us are stopped before it returns.
 			unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 		}
@@ -225,8 +217,8 @@ func (s *supervisor) suspend(when int64) {
 // catchStop is for a program that shares our terminal and process group. Ctrl-Z stops it, but must not stop us before
 // that is done: the shell, which knows only us, would go on while the program still reads the terminal.
 func (s *supervisor) catchStop() {
-	if s.plan.TTY.Mode == sandbox.TTYKeep && !signal.Ignored(unix.SIGTSTP) {
-		signal.Notify(s.opt.Signals.ch, unix.SIGTSTP)
+	if s.plan.TTY.Mode == sandbox.TTYKeep {
+		s.opt.Signals.Add(unix.SIGTSTP)
 	}
 }
 
