@@ -75,7 +75,10 @@ const (
 )
 
 func try(lower, upper, work string, b mount.Builder) error {
-	s := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	s, err := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	if err != nil {
+		return err
+	}
 	s.Direct = true
 	l := &s.Setup
 	l.WriteFile(opMap, "/proc/self/setgroups", "deny")
@@ -95,10 +98,10 @@ func try(lower, upper, work string, b mount.Builder) error {
 		}
 	}
 	ops := []mount.Op{{Do: mount.Overlay, Target: "/", Layers: &mount.Layers{Lower: []string{lower}, Upper: upper, Work: work}}}
-	var overlay stage.List
-	b.Gather(&overlay, ops)
-	b.Build(&overlay, ops)
-	l.AppendAs(opOverlay, &overlay)
+	overlay := l.NewList()
+	b.Gather(overlay, ops)
+	b.Build(overlay, ops)
+	l.AppendAs(opOverlay, overlay)
 	l.Call(opOverlay, unix.SYS_EXIT_GROUP, 0)
 
 	proc, err := s.Start()
@@ -116,7 +119,7 @@ func try(lower, upper, work string, b mount.Builder) error {
 			failed = &ProbeError{step, syscall.Errno(m[2])}
 		}
 	}
-	if ws, _, err := proc.Wait(); failed == nil && (err != nil || ws != 0) {
+	if ws, err := proc.Wait(); failed == nil && (err != nil || ws != 0) {
 		failed = &ProbeError{ProbeOverlay, unix.EIO} // killed midway
 	}
 	return failed

@@ -34,6 +34,16 @@ type EnvVar struct {
 	From  string `json:"from"`
 }
 
+// Has tells whether the sandbox gets a namespace of the given kind.
+func (p *Plan) Has(kind string) bool {
+	for _, n := range p.Namespaces {
+		if n.Name == kind {
+			return true
+		}
+	}
+	return false
+}
+
 // Namespace is one kind of namespace(7) that the sandbox gets of its own.
 type Namespace struct {
 	Name string `json:"name"` // user, mnt, pid, ipc, uts, cgroup, net

@@ -104,15 +104,20 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
+	var begun *launch.Stage
+	if !dryRun {
+		begun = launch.Begin(spec)
+	}
 	host, err := launch.Probe(a.dirs, spec)
 	if err != nil {
+		begun.Abandon()
 		return exitFailed, err
 	}
 	if dryRun {
 		return exitOK, a.printPlan(spec, host, w.json)
 	}
 
-	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Signals: signals, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.remark})
+	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Signals: signals, Begun: begun, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.remark})
 	if err != nil {
 		return exitFailed, a.aboutExec(err, spec, host)
 	}

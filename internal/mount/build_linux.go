@@ -44,8 +44,8 @@ func procFD(n int) string { return fmt.Sprintf("/proc/self/fd/%d", n) }
 const resolve = unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
 // how makes struct open_how.
-func how(flags int, resolve uint64) unsafe.Pointer {
-	return unsafe.Pointer(&unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve})
+func how(l *stage.List, flags int, resolve uint64) unsafe.Pointer {
+	return unsafe.Pointer(stage.Put(l, unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve}))
 }
 
 const sizeofHow = int(unsafe.Sizeof(unix.OpenHow{}))
@@ -53,8 +53,8 @@ const sizeofHow = int(unsafe.Sizeof(unix.OpenHow{}))
 // open adds opening path as a handle. Not with O_NOFOLLOW: together with O_PATH that would hand out a link that is
 // the last component, where without it RESOLVE_NO_SYMLINKS refuses (openat2(2)).
 func open(l *stage.List, op int, dir any, p string, flags int, extra uint64) stage.Slot {
-	fd := stage.NewSlot()
-	l.Call(op, unix.SYS_OPENAT2, dir, p, how(unix.O_PATH|flags, resolve|extra), sizeofHow).Into(fd)
+	fd := l.NewSlot()
+	l.Call(op, unix.SYS_OPENAT2, dir, p, how(l, unix.O_PATH|flags, resolve|extra), sizeofHow).Into(fd)
 	return fd
 }
 
@@ -175,7 +175,7 @@ func fillFront(l *stage.List, i int, entries []Entry, dir any) {
 			l.Call(i, unix.SYS_MKNODAT, dir, e.Name, unix.S_IFREG|0o644, 0)
 		case EntryOpaque:
 			l.Call(i, unix.SYS_MKDIRAT, dir, e.Name, 0o755)
-			fd := stage.NewSlot()
+			fd := l.NewSlot()
 			l.Call(i, unix.SYS_OPENAT, dir, e.Name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(fd)
 			l.Call(i, unix.SYS_FSETXATTR, fd, "user.overlay.opaque", "y", 1, 0)
 			closeFD(l, i, fd)
@@ -188,7 +188,7 @@ func fillFront(l *stage.List, i int, entries []Entry, dir any) {
 	}
 	for _, e := range entries {
 		if e.Kind == EntryDir && e.MTime != 0 {
-			t := &[2]unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(e.MTime)}
+			t := stage.Put(l, [2]unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(e.MTime)})
 			l.Call(i, unix.SYS_UTIMENSAT, dir, e.Name, unsafe.Pointer(t), 0)
 		}
 	}
@@ -202,7 +202,7 @@ func fuseOptions(op Op) []string {
 // openFuse adds opening /dev/fuse at fdFuse, inside the user namespace as the kernel asks (fuse_fill_super compares
 // the opener's with the mount's).
 func openFuse(l *stage.List, i int) stage.Parcel {
-	p := stage.NewParcel(stage.DescriptorFuse)
+	p := l.NewParcel(stage.DescriptorFuse)
 	l.Call(i, unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0).Into(p.Slot())
 	l.Call(i, unix.SYS_DUP3, p.Slot(), fdFuse, unix.O_CLOEXEC)
 	return p

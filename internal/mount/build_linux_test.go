@@ -55,7 +55,10 @@ func run(t *testing.T, b mount.Builder, ops []mount.Op, script string) (out stri
 		t.Fatal(err)
 	}
 	defer r.Close()
-	s := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS)
+	s, err := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range [][2]string{{"setgroups", "deny"}, {"uid_map", fmt.Sprintf("%d %[1]d 1", os.Getuid())}, {"gid_map", fmt.Sprintf("%d %[1]d 1", os.Getgid())}} {
 		s.Setup.WriteFile(-9, "/proc/self/"+f[0], f[1])
 	}
@@ -91,7 +94,7 @@ func run(t *testing.T, b mount.Builder, ops []mount.Op, script string) (out stri
 			break
 		}
 	}
-	ws, _, err := p.Wait()
+	ws, err := p.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (b *Classic) Build(l *stage.List, ops []Op) {
 			b.mount(l, i, op.Type, op.Target, op.Options)
 		case Overlay:
 			_, ms, _ := attributes(op.Options)
-			options := layers(new(stage.List), i, op.Layers, first)
+			options := layers(l.NewList(), i, op.Layers, first)
 			b.mountAt(l, i, "overlay", op.Target, ms, strings.Join(options, ","))
 			closeLayers(l, i, first)
 			first += layersPerMount

@@ -120,7 +120,7 @@ func (b *NewAPI) attach(l *stage.List, i int, held stage.Slot, target string) {
 }
 
 func cloneTree(l *stage.List, i int, dir any, p string, flags int) stage.Slot {
-	t := stage.NewSlot()
+	t := l.NewSlot()
 	l.Call(i, unix.SYS_OPEN_TREE, dir, p, flags|unix.OPEN_TREE_CLONE|unix.O_CLOEXEC).Into(t)
 	return t
 }
@@ -129,13 +129,13 @@ func setAttr(l *stage.List, i int, dir any, p string, flags int, attr uint64) {
 	if attr == 0 {
 		return
 	}
-	a := &unix.MountAttr{Attr_set: attr}
+	a := stage.Put(l, unix.MountAttr{Attr_set: attr})
 	l.Call(i, unix.SYS_MOUNT_SETATTR, dir, p, flags, unsafe.Pointer(a), int(unsafe.Sizeof(*a)))
 }
 
 // newFS adds making a detached mount of a new file system.
 func newFS(l *stage.List, i int, fstype string, attr uint64, own []string) stage.Slot {
-	fs, m := stage.NewSlot(), stage.NewSlot()
+	fs, m := l.NewSlot(), l.NewSlot()
 	l.Call(i, unix.SYS_FSOPEN, fstype, unix.FSOPEN_CLOEXEC).Into(fs)
 	for _, o := range own {
 		if key, value, ok := strings.Cut(o, "="); ok {

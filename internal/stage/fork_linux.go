@@ -33,20 +33,20 @@ func vfork() (pid, errno uintptr)
 // sure of room for this frame; everything it calls is nosplit. It must not allocate, take a lock, or write a
 // pointer into the heap (the garbage collector may have been at work when the world was copied).
 //
-// A plain clone, without CLONE_VM: the stage and its supervisor go on side by side.
+// A plain clone, without CLONE_VM: the stage and its supervisor go on side by side, and neither sees what the other
+// writes, but for s.
 //
 //go:noinline
 //go:norace
 //go:nocheckptr
-func (s *Script) fork() (pid uintptr, err syscall.Errno) {
-	m := &s.memory
+func (s *shared) fork() (pid uintptr, err syscall.Errno) {
 	runtime_BeforeFork()
-	pid, _, err = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&m.clone)), unsafe.Sizeof(m.clone), 0, 0, 0, 0)
+	pid, _, err = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&s.clone)), unsafe.Sizeof(s.clone), 0, 0, 0, 0)
 	if err == unix.ENOSYS {
 		// An outer seccomp filter, as Docker's, cannot look into clone3's arguments and says ENOSYS.
 		// CLONE_PIDFD stores into the parent's tid.
-		pid, _, err = syscall.RawSyscall6(unix.SYS_CLONE, s.flags|unix.CLONE_PIDFD|uintptr(unix.SIGCHLD), 0,
-			uintptr(unsafe.Pointer(&m.pidfd)), 0, 0, 0)
+		pid, _, err = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(s.clone[cloneFlags])|uintptr(unix.SIGCHLD), 0,
+			uintptr(unsafe.Pointer(&s.pidfd)), 0, 0, 0)
 	}
 	if err != 0 || pid != 0 {
 		runtime_AfterFork()
@@ -55,31 +55,27 @@ func (s *Script) fork() (pid uintptr, err syscall.Errno) {
 
 	// The child, pid 1 of the new namespaces.
 	runtime_AfterForkInChild()
-	for i := range s.Setup.calls {
-		if e := perform(&s.Setup.calls[i]); e != 0 {
-			s.fail(s.Setup.calls[i].op, e)
-		}
+	s.performAll(&s.first)
+	if s.ready == 0 && !s.await() {
+		exit(125)
 	}
+	s.performAll(&s.setup)
 
 	var program uintptr
-	if !s.Direct {
+	if !s.direct {
 		var e uintptr
 		if program, e = vfork(); e != 0 {
 			s.fail(OpFork, syscall.Errno(e))
 		}
 	}
 	if program == 0 {
-		for i := range s.Program.calls {
-			if e := perform(&s.Program.calls[i]); e != 0 {
-				s.fail(s.Program.calls[i].op, e)
-			}
-		}
+		s.performAll(&s.program)
 		// As execvp(3): a name that is there but may not be executed is only the answer where no later
 		// directory of PATH has a better one.
 		last := unix.ENOENT
-		for _, path := range s.exec {
-			_, _, e := syscall.RawSyscall6(unix.SYS_EXECVE, path, uintptr(unsafe.Pointer(unsafe.SliceData(s.argv))),
-				uintptr(unsafe.Pointer(unsafe.SliceData(s.envv))), 0, 0, 0)
+		for i := range s.exec.n {
+			path := *(*uintptr)(unsafe.Add(s.exec.first, uintptr(i)*unsafe.Sizeof(uintptr(0))))
+			_, _, e := syscall.RawSyscall6(unix.SYS_EXECVE, path, uintptr(unsafe.Pointer(s.argv)), uintptr(unsafe.Pointer(s.envv)), 0, 0, 0)
 			if e == unix.ENOENT || e == unix.ENOTDIR {
 				continue
 			}
@@ -92,6 +88,36 @@ func (s *Script) fork() (pid uintptr, err syscall.Errno) {
 	}
 	s.init(program)
 	return 0, 0 // not reached
+}
+
+// performAll makes all calls of a list, or ends the process.
+//
+//go:nosplit
+//go:norace
+func (s *shared) performAll(l *list) {
+	for i := range l.n {
+		c := (*call)(unsafe.Add(l.first, uintptr(i)*unsafe.Sizeof(call{})))
+		if e := perform(c); e != 0 {
+			s.fail(c.op, e)
+		}
+	}
+}
+
+// await waits until the script is whole. It is not where the supervisor is gone.
+//
+//go:nosplit
+//go:norace
+func (s *shared) await() bool {
+	for {
+		n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.ctl), uintptr(unsafe.Pointer(&s.in)), unsafe.Sizeof(s.in), 0, 0, 0)
+		switch {
+		case e == unix.EINTR:
+		case e != 0 || n == 0:
+			return false
+		case s.in[0] == MsgPerform:
+			return true
+		}
+	}
 }
 
 // perform makes one call. It returns the errno where that is not tolerated.
@@ -132,18 +158,17 @@ func perform(c *call) syscall.Errno {
 //
 //go:nosplit
 //go:norace
-func (s *Script) fail(op int32, e syscall.Errno) {
-	m := &s.memory
-	m.out[0], m.out[1], m.out[2], m.out[3] = MsgFailed, op, int32(e), 0
+func (s *shared) fail(op int32, e syscall.Errno) {
+	s.out[0], s.out[1], s.out[2], s.out[3] = MsgFailed, op, int32(e), 0
 	s.send()
 	exit(125)
 }
 
 //go:nosplit
 //go:norace
-func (s *Script) send() {
-	syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(*s.ctl.v), uintptr(unsafe.Pointer(&s.memory.out)),
-		unsafe.Sizeof(s.memory.out), unix.MSG_NOSIGNAL, 0, 0)
+func (s *shared) send() {
+	syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(s.ctl), uintptr(unsafe.Pointer(&s.out)),
+		unsafe.Sizeof(s.out), unix.MSG_NOSIGNAL, 0, 0)
 }
 
 //go:nosplit

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -12,17 +13,10 @@ import (
 type Slot struct{ v *int32 }
 
 // NewSlot makes a Slot that holds nothing (-1).
-func NewSlot() Slot {
-	v := new(int32)
-	*v = -1
-	return Slot{v}
-}
+func (l *List) NewSlot() Slot { return Slot{Put(l, int32(-1))} }
 
 // SlotAt makes a Slot of v, so that a result lands inside a larger structure (the data of a cmsghdr, say).
 func SlotAt(v *int32) Slot { return Slot{v} }
-
-// pointer is the slot's own address, for calls that want to read or write it themselves.
-func (s Slot) pointer() uintptr { return uintptr(unsafe.Pointer(s.v)) }
 
 // PointerTo passes the address of a Slot rather than its value.
 type PointerTo Slot
@@ -40,9 +34,23 @@ type call struct {
 
 // A List is a straight sequence of system calls.
 type List struct {
-	calls []call
-	keep  []unsafe.Pointer // everything that arg points to
-	ctl   Slot             // the stage's end of the conversation, known at Start
+	calls []call // in the arena
+	arena *arena
+	ctl   Slot // the stage's end of the conversation, known when it is forked
+}
+
+// NewList makes an empty List, for its calls to be added to another. (Or to be dropped.)
+func (l *List) NewList() *List { return &List{arena: l.arena, ctl: l.ctl} }
+
+// grow makes room for n calls more.
+func (l *List) grow(n int) {
+	if len(l.calls)+n <= cap(l.calls) {
+		return
+	}
+	room := max(2*cap(l.calls), len(l.calls)+n, 16)
+	old := l.calls
+	l.calls = unsafe.Slice((*call)(l.arena.alloc(uintptr(room)*unsafe.Sizeof(call{}), unsafe.Alignof(call{}))), room)[:len(old)]
+	copy(l.calls, old)
 }
 
 // A Call is a call in a List that can still be amended.
@@ -52,9 +60,12 @@ type Call struct {
 }
 
 // Call adds system call nr on behalf of op. Arguments are int, uint, uintptr and their kin, Slot (its value when
-// the call is made), PointerTo, string (passed as a C string), []byte and pointers.
+// the call is made), PointerTo, string (passed as a C string), []byte, and pointers that Put returned.
 func (l *List) Call(op int, nr uintptr, args ...any) Call {
-	c := call{nr: nr, op: int32(op)}
+	l.grow(1)
+	l.calls = l.calls[:len(l.calls)+1]
+	c := &l.calls[len(l.calls)-1]
+	*c = call{nr: nr, op: int32(op)}
 	for i, a := range args {
 		switch a := a.(type) {
 		case int:
@@ -66,34 +77,29 @@ func (l *List) Call(op int, nr uintptr, args ...any) Call {
 		case uintptr:
 			c.arg[i] = a
 		case Slot:
-			c.arg[i], c.from = a.pointer(), c.from|1<<i
-			l.keep = append(l.keep, unsafe.Pointer(a.v))
+			c.arg[i], c.from = uintptr(unsafe.Pointer(a.v)), c.from|1<<i
 		case PointerTo:
-			c.arg[i] = Slot(a).pointer()
-			l.keep = append(l.keep, unsafe.Pointer(a.v))
+			c.arg[i] = uintptr(unsafe.Pointer(a.v))
 		case string:
-			b := append([]byte(a), 0)
-			c.arg[i] = uintptr(unsafe.Pointer(&b[0]))
-			l.keep = append(l.keep, unsafe.Pointer(&b[0]))
+			c.arg[i] = uintptr(unsafe.Pointer(l.arena.cstring(a)))
 		case []byte:
-			c.arg[i] = uintptr(unsafe.Pointer(unsafe.SliceData(a)))
-			l.keep = append(l.keep, unsafe.Pointer(unsafe.SliceData(a)))
+			c.arg[i] = uintptr(unsafe.Pointer(l.arena.bytes(a)))
 		case unsafe.Pointer:
+			if !l.arena.holds(a) {
+				panic("stage: a pointer to memory that the stage does not see; use Put")
+			}
 			c.arg[i] = uintptr(a)
-			l.keep = append(l.keep, a)
 		case nil:
 		default:
 			panic(fmt.Sprintf("stage: cannot pass a %T to a system call", a))
 		}
 	}
-	l.calls = append(l.calls, c)
 	return Call{l, len(l.calls) - 1}
 }
 
 // Into stores the call's result.
 func (c Call) Into(s Slot) Call {
 	c.list.calls[c.at].into = s.v
-	c.list.keep = append(c.list.keep, unsafe.Pointer(s.v))
 	return c
 }
 
@@ -110,7 +116,7 @@ func (l *List) Len() int { return len(l.calls) }
 
 // WriteFile adds writing text into an existing file.
 func (l *List) WriteFile(op int, path, text string) {
-	fd := NewSlot()
+	fd := l.NewSlot()
 	l.Call(op, unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(fd)
 	l.Call(op, unix.SYS_WRITE, fd, text, len(text))
 	l.Call(op, unix.SYS_CLOSE, fd)
@@ -127,12 +133,13 @@ func (l *List) AppendAs(op int, other *List) {
 
 // Append adds the calls of other.
 func (l *List) Append(other *List) {
+	l.grow(len(other.calls))
 	l.calls = append(l.calls, other.calls...)
-	l.keep = append(l.keep, other.keep...)
 }
 
 // A Script is everything the stage does, in order.
 type Script struct {
+	First   List // at once, while the rest is perhaps still being laid out
 	Setup   List // as pid 1, with all capabilities of the new user namespace at first
 	Program List // in the program's process, before it is executed
 
@@ -147,17 +154,21 @@ type Script struct {
 	// as pid 1: for helpers that join a namespace.
 	Direct bool
 
-	flags  uintptr
-	exec   []uintptr // candidates for the program, in order
-	argv   []*byte
-	envv   []*byte
-	keep   []*byte
-	ctl    Slot
-	memory memory
+	arena *arena
+	*shared
 }
 
-// memory is what the stage writes to. It is allocated before the fork, because nothing can be after.
-type memory struct {
+// shared is what the stage knows, and what it writes to. It lies in the arena, as does all that it points to.
+type shared struct {
+	ready int32 // the script is whole: do not wait for MsgPerform
+
+	first, setup, program list
+	exec                  list // of *byte: candidates for the program, in order
+	argv, envv            *[1 << 20]*byte
+	ctl                   int32
+	hold                  *int32
+	own, direct           bool
+
 	out     [4]int32 // a message to the supervisor
 	in      [4]int32 // a message from it
 	status  int32
@@ -169,6 +180,13 @@ type memory struct {
 	seen    [65]int64  // when each signal last came to our own group, in ns
 	clone   [11]uint64 // struct clone_args
 	pidfd   int32
+	usage   syscall.Rusage // of all that ran in the sandbox, set before MsgExited
+}
+
+// list is a slice, in memory that Go does not know.
+type list struct {
+	first unsafe.Pointer
+	n     int
 }
 
 type pollfd struct {
@@ -178,34 +196,57 @@ type pollfd struct {
 }
 
 // New makes a Script for a child cloned with the given CLONE_NEW* flags.
-func New(flags uintptr) *Script {
-	ctl := NewSlot()
-	s := &Script{flags: flags, ctl: ctl, Setup: newList(ctl, 768), Program: newList(ctl, 16)}
+func New(flags uintptr) (*Script, error) {
+	a, err := newArena()
+	if err != nil {
+		return nil, err
+	}
+	s := &Script{arena: a, shared: put(a, shared{})}
+	s.clone[cloneFlags] = uint64(flags)
+	ctl := Slot{&s.ctl}
+	s.First, s.Setup, s.Program = List{arena: a, ctl: ctl}, List{arena: a, ctl: ctl}, List{arena: a, ctl: ctl}
 	s.begin()
-	return s
+	s.Setup.grow(usual)
+	return s, nil
 }
 
-// newList makes a List with room for as many calls as are usual: to copy it when it grows costs more than the room.
-func newList(ctl Slot, calls int) List {
-	return List{ctl: ctl, calls: make([]call, 0, calls), keep: make([]unsafe.Pointer, 0, 2*calls)}
-}
+// usual is how many calls a sandbox takes: to copy them when there is no room costs more than the room.
+const usual = 512
 
 // Exec sets the program: the paths to try in order, and its arguments and environment.
-func (s *Script) Exec(paths, argv, env []string) error {
-	var err error
-	if s.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
+func (s *Script) Exec(paths, argv, env []string) (err error) {
+	defer func() {
+		switch bug := recover(); bug.(type) {
+		case nil:
+		case tooLarge:
+			err = fmt.Errorf("cannot pass so many arguments and environment variables: %w", syscall.E2BIG)
+		default:
+			panic(bug)
+		}
+	}()
+	if s.argv, err = s.strings(argv); err != nil {
 		return fmt.Errorf("cannot pass an argument that holds a zero byte")
 	}
-	if s.envv, err = syscall.SlicePtrFromStrings(env); err != nil {
+	if s.envv, err = s.strings(env); err != nil {
 		return fmt.Errorf("cannot pass an environment variable that holds a zero byte")
 	}
-	for _, p := range paths {
-		b, err := syscall.BytePtrFromString(p)
-		if err != nil {
-			return fmt.Errorf("cannot run a path that holds a zero byte: %q", p)
-		}
-		s.keep = append(s.keep, b)
-		s.exec = append(s.exec, uintptr(unsafe.Pointer(b)))
+	all, err := s.strings(paths)
+	if err != nil {
+		return fmt.Errorf("cannot run a path that holds a zero byte: %q", paths)
 	}
+	s.exec = list{unsafe.Pointer(all), len(paths)}
 	return nil
+}
+
+// strings lays out a null-terminated array of C strings.
+func (s *Script) strings(all []string) (*[1 << 20]*byte, error) {
+	first := s.arena.alloc(uintptr(len(all)+1)*unsafe.Sizeof(uintptr(0)), unsafe.Alignof(uintptr(0)))
+	array := unsafe.Slice((**byte)(first), len(all)+1)
+	for i, text := range all {
+		if strings.IndexByte(text, 0) >= 0 {
+			return nil, syscall.EINVAL
+		}
+		array[i] = s.arena.cstring(text)
+	}
+	return (*[1 << 20]*byte)(first), nil
 }

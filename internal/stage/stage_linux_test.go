@@ -19,7 +19,10 @@ import (
 // script is a sandbox with nothing but a pid namespace, in which a shell runs.
 func script(t testing.TB, sh string) *stage.Script {
 	t.Helper()
-	s := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	s, err := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range [][2]string{{"setgroups", "deny"}, {"uid_map", fmt.Sprintf("%d %[1]d 1", os.Getuid())}, {"gid_map", fmt.Sprintf("%d %[1]d 1", os.Getgid())}} {
 		s.Setup.WriteFile(1, "/proc/self/"+f[0], f[1])
 	}
@@ -55,7 +58,7 @@ func run(t testing.TB, s *stage.Script, during func(p *stage.Process)) (ws sysca
 			p.Tell(stage.MsgContinue, 0)
 		}
 	}
-	if _, _, err := p.Wait(); err != nil {
+	if _, err := p.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	return ws, op, errno
@@ -120,7 +123,10 @@ func TestExecErrors(t *testing.T) {
 }
 
 func execOnly(t *testing.T, paths []string) *stage.Script {
-	s := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	s, err := stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.Program.CloseOnExec(2, 3)
 	if err := s.Exec(paths, []string{"x"}, nil); err != nil {
 		t.Fatal(err)

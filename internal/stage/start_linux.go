@@ -15,8 +15,9 @@ type Process struct {
 	PID   int // on the host
 	PIDFD int // poll(2)s as readable when it has ended
 
-	ctl  int
-	keep *Script
+	ctl    int
+	script *Script // nil after Wait
+	usage  syscall.Rusage
 }
 
 // clone3's arguments, by index into struct clone_args (clone(2)).
@@ -26,57 +27,78 @@ const (
 	cloneExitSignal = 4
 )
 
-// Start forks the stage, and locks the calling goroutine to its thread until Wait: the stage dies with the thread that
-// forked it (PR_SET_PDEATHSIG is about threads, prctl(2)). The lock comes after the fork, beside which it costs nothing,
-// as Go starts a thread for it; a thread ends only with a goroutine that is locked to it.
+// Fork forks the stage, which makes the calls of First and then waits for Perform. It locks the calling goroutine to
+// its thread until Wait: the stage dies with the thread that forked it (PR_SET_PDEATHSIG is about threads, prctl(2)). The
+// lock comes after the fork, beside which it costs nothing, as Go starts a thread for it; a thread ends only with a
+// goroutine that is locked to it.
 //
 // An error is the errno of clone3(2): EPERM and ENOSPC say that user namespaces are refused or used up.
-func (s *Script) Start() (*Process, error) {
+func (s *Script) Fork() (*Process, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a socket pair: %w", err)
 	}
-	*s.ctl.v = int32(pair[1])
-	if !s.Direct {
-		s.finish()
-	}
-	m := &s.memory
-	m.clone[cloneFlags] = uint64(s.flags) | unix.CLONE_PIDFD
-	m.clone[clonePidfd] = uint64(uintptr(unsafe.Pointer(&m.pidfd)))
-	m.clone[cloneExitSignal] = uint64(unix.SIGCHLD)
+	s.ctl = int32(pair[1])
+	s.first = s.First.list()
+	s.clone[cloneFlags] |= unix.CLONE_PIDFD
+	s.clone[clonePidfd] = uint64(uintptr(unsafe.Pointer(&s.pidfd)))
+	s.clone[cloneExitSignal] = uint64(unix.SIGCHLD)
 
 	syscall.ForkLock.Lock()
 	pid, errno := s.fork()
 	syscall.ForkLock.Unlock()
-	runtime.KeepAlive(s)
 	unix.Close(pair[1])
 	if errno != 0 {
 		unix.Close(pair[0])
 		return nil, errno
 	}
 	runtime.LockOSThread()
-	return &Process{PID: int(pid), PIDFD: int(m.pidfd), ctl: pair[0], keep: s}, nil
+	return &Process{PID: int(pid), PIDFD: int(s.pidfd), ctl: pair[0], script: s}, nil
 }
 
-// begin adds to Setup what every stage does first.
+// Perform lets a forked stage go on with the rest of its script, which is complete and must not be changed any more.
+// Whether that works is heard from it.
+func (p *Process) Perform() {
+	p.script.seal()
+	p.Tell(MsgPerform, 0)
+}
+
+// Start forks the stage, to perform the whole script at once.
+func (s *Script) Start() (*Process, error) {
+	s.seal()
+	s.ready = 1
+	return s.Fork()
+}
+
+// seal writes down, where the stage looks for it, what was said of the script.
+func (s *Script) seal() {
+	if !s.Direct {
+		s.finish()
+	}
+	s.setup, s.program = s.Setup.list(), s.Program.list()
+	s.own, s.direct, s.hold = s.Own, s.Direct, s.Hold.v
+}
+
+func (l *List) list() list { return list{unsafe.Pointer(unsafe.SliceData(l.calls)), len(l.calls)} }
+
+// begin adds to First what every stage does first.
 func (s *Script) begin() {
 	// First of all: to die with the supervisor. If it died before this line, the socket says so, as every
 	// wait on it fails and init's first poll sees its end.
-	s.Setup.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
-	s.Setup.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, initName, 0, 0, 0)
-	if s.flags&unix.CLONE_NEWPID != 0 {
-		s.retitle(&s.Setup)
+	s.First.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
+	s.First.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, initName, 0, 0, 0)
+	if s.clone[cloneFlags]&unix.CLONE_NEWPID != 0 {
+		s.retitle(&s.First)
 	}
 }
 
 // finish adds to Setup what every stage with a program does last.
 func (s *Script) finish() {
-	m := &s.memory
-	m.mask = ^uint64(0)
-	mask := unsafe.Pointer(&m.mask)
-	s.Setup.Call(OpFork, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, nil, int(unsafe.Sizeof(m.mask)))
-	s.Setup.Call(OpFork, unix.SYS_SIGNALFD4, -1, mask, int(unsafe.Sizeof(m.mask)), unix.SFD_CLOEXEC|unix.SFD_NONBLOCK).
-		Into(SlotAt(&m.sigfd))
+	s.mask = ^uint64(0)
+	mask := unsafe.Pointer(&s.mask)
+	s.Setup.Call(OpFork, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, nil, int(unsafe.Sizeof(s.mask)))
+	s.Setup.Call(OpFork, unix.SYS_SIGNALFD4, -1, mask, int(unsafe.Sizeof(s.mask)), unix.SFD_CLOEXEC|unix.SFD_NONBLOCK).
+		Into(SlotAt(&s.sigfd))
 	// Our memory is a copy of the supervisor's: nobody inside may read it, by ptrace(2) or /proc/1/mem
 	// (CVE-2026-41163 is what happens to those who forget).
 	s.Setup.Call(OpFork, unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -95,13 +117,12 @@ func (s *Script) retitle(l *List) {
 	if n == 0 {
 		return
 	}
-	title := make([]byte, n)
+	title := unsafe.Slice((*byte)(l.arena.alloc(uintptr(n), 1)), n)
 	copy(title, initName)
 	title[n-1] = 0 // or the kernel goes on into the environment
-	local, remote := &unix.Iovec{Base: first}, &unix.Iovec{Base: &title[0]}
+	local, remote := Put(l, unix.Iovec{Base: first}), Put(l, unix.Iovec{Base: &title[0]})
 	local.SetLen(n)
 	remote.SetLen(n)
-	l.keep = append(l.keep, unsafe.Pointer(&title[0]), unsafe.Pointer(remote))
 	// A system call and not a loop, so that memory that cannot be written is an error and no crash. 1 is the stage.
 	l.Call(OpTalk, unix.SYS_PROCESS_VM_READV, 1, unsafe.Pointer(local), 1, unsafe.Pointer(remote), 1, 0).
 		Tolerate(unix.EFAULT, unix.ENOSYS, unix.EPERM)
@@ -124,26 +145,38 @@ func argvArea(args []string) (first *byte, n int) {
 // Kill ends the sandbox at once.
 func (p *Process) Kill() error { return unix.PidfdSendSignal(p.PIDFD, unix.SIGKILL, nil, 0) }
 
-// Wait waits for the stage to end, and tells what it and everything that it waited for used. The goroutine that
-// called Start must call it, once.
-func (p *Process) Wait() (syscall.WaitStatus, syscall.Rusage, error) {
+// Usage is what everything used that ran in the sandbox. It is known when MsgExited was heard, or after Wait.
+func (p *Process) Usage() syscall.Rusage {
+	if p.script != nil {
+		return p.script.usage
+	}
+	return p.usage
+}
+
+// Wait waits for the stage to end. The goroutine that forked it must call it, once, unless the whole process ends after
+// MsgExited: then there is nobody left in the sandbox but pid 1 on its way out, and its mounts.
+func (p *Process) Wait() (syscall.WaitStatus, error) {
 	defer runtime.UnlockOSThread()
 	var ws syscall.WaitStatus
-	var ru syscall.Rusage
 	for {
-		_, err := syscall.Wait4(p.PID, &ws, 0, &ru)
+		_, err := syscall.Wait4(p.PID, &ws, 0, &p.usage)
 		if err == syscall.EINTR {
 			continue
 		}
 		unix.Close(p.ctl)
 		unix.Close(p.PIDFD)
-		return ws, ru, err
+		if !ws.Signaled() {
+			p.usage = p.script.usage
+		}
+		p.script.arena.free()
+		p.script = nil
+		return ws, err
 	}
 }
 
 // Unblock adds letting all signals through again. pid 1 blocks them, and a blocked mask survives execve(2).
 func (l *List) Unblock(op int) {
-	l.Call(op, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, unsafe.Pointer(new(uint64)), nil, 8)
+	l.Call(op, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, unsafe.Pointer(Put(l, uint64(0))), nil, 8)
 }
 
 // CloseOnExec adds marking all descriptors from first on, so that the program does not inherit them.

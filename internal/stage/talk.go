@@ -11,7 +11,8 @@ import (
 // of four int32 {kind, a, b, c}. Its end, on either side, ends the sandbox.
 //
 //	   [ supervisor ]                       [ stage, pid 1 inside ]
-//	clone3          ─────────────────────►  performs Setup, in which there may be
+//	clone3          ─────────────────────►  performs First
+//	perform         ───►                    performs Setup, in which there may be
 //	                ◄─── map                  "write my id maps"
 //	newuidmap …
 //	go              ───►
@@ -22,6 +23,7 @@ import (
 //	signal{n}       ───►                      passes it on
 //	continue        ───►                      wakes the program's group
 //	                ◄─── stopped{signal}
+//	                                        … which has ended: kills and reaps whatever is left
 //	                ◄─── exited{wait status}  and pid 1 ends as the program did
 //
 //	at any time before the program runs:
@@ -38,6 +40,7 @@ const (
 	MsgGo       = 16
 	MsgSignal   = 17 // a: signal
 	MsgContinue = 18
+	MsgPerform  = 19
 )
 
 // What a descriptor is that comes along with MsgDescriptor.
@@ -58,13 +61,13 @@ type Message [4]int32
 
 // Say adds a message to the supervisor.
 func (l *List) Say(op int, kind int32) {
-	m := &Message{kind}
+	m := Put(l, Message{kind})
 	l.Call(op, unix.SYS_SENDTO, l.ctl, unsafe.Pointer(m), int(unsafe.Sizeof(*m)), unix.MSG_NOSIGNAL, nil, 0)
 }
 
 // Wait adds waiting for the supervisor's go.
 func (l *List) Wait(op int) {
-	m := new(Message)
+	m := Put(l, Message{})
 	c := l.Call(op, unix.SYS_RECVFROM, l.ctl, unsafe.Pointer(m), int(unsafe.Sizeof(*m)), 0, nil, nil)
 	l.calls[c.at].full = true
 }
@@ -83,8 +86,8 @@ type rights struct {
 type Parcel struct{ r *rights }
 
 // NewParcel makes a Parcel for a descriptor of the given meaning.
-func NewParcel(which int32) Parcel {
-	r := &rights{body: Message{MsgDescriptor, which}, fd: -1}
+func (l *List) NewParcel(which int32) Parcel {
+	r := Put(l, rights{body: Message{MsgDescriptor, which}, fd: -1})
 	r.iov.Base = (*byte)(unsafe.Pointer(&r.body))
 	r.iov.SetLen(int(unsafe.Sizeof(r.body)))
 	r.head.Level, r.head.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
@@ -100,7 +103,6 @@ func (p Parcel) Slot() Slot { return Slot{&p.r.fd} }
 
 // Hand adds sending p to the supervisor.
 func (l *List) Hand(op int, p Parcel) {
-	l.keep = append(l.keep, unsafe.Pointer(p.r))
 	l.Call(op, unix.SYS_SENDMSG, l.ctl, unsafe.Pointer(&p.r.msg), unix.MSG_NOSIGNAL)
 }
 

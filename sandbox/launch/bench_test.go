@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"cove/internal/stage"
 	"cove/profiles"
 	"cove/sandbox"
 )
@@ -36,7 +37,11 @@ func BenchmarkPlan(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := compile(plan, host); err != nil {
+		script, err := stage.New(0)
+		if err == nil {
+			err = lay(script, plan, host)
+		}
+		if err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -51,13 +51,16 @@ func serveFuse(bin string, sandboxed *stage.Process, dev int, plan *sandbox.Plan
 	}
 	out := os.NewFile(uintptr(memfd), "fuse-overlayfs's output")
 
-	s := stage.New(0)
+	s, err := stage.New(0)
+	if err != nil {
+		return nil, err
+	}
 	s.Direct = true
 	l := &s.Setup
 	l.Call(stepFuse, unix.SYS_SETNS, ns, unix.CLONE_NEWUSER)
 	next := fuseLayers
 	at := func(p string) string {
-		fd := stage.NewSlot()
+		fd := l.NewSlot()
 		l.Call(stepFuse, unix.SYS_OPENAT, unix.AT_FDCWD, p, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(fd)
 		l.Call(stepFuse, unix.SYS_DUP3, fd, next, 0)
 		next++
@@ -89,7 +92,7 @@ func serveFuse(bin string, sandboxed *stage.Process, dev int, plan *sandbox.Plan
 		return nil, fmt.Errorf("cannot start fuse-overlayfs (%s): %w", bin, syscall.Errno(m[2]))
 	}
 	go func() {
-		ws, _, err := proc.Wait()
+		ws, err := proc.Wait()
 		if err == nil && ws.ExitStatus() != 0 {
 			err = fmt.Errorf("fuse-overlayfs ended with status %d: %s", ws.ExitStatus(), f.printed())
 			sandboxed.Kill()

@@ -49,7 +49,10 @@ func removeMapped(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	s := stage.New(unix.CLONE_NEWUSER)
+	s, err := stage.New(unix.CLONE_NEWUSER)
+	if err != nil {
+		return err
+	}
 	s.Direct = true
 	mapIDs(&s.Setup, m)
 	if err := s.Exec([]string{"/proc/self/exe"}, []string{"cove", RemoveWord, dir, name}, []string{"HOME=/"}); err != nil {
@@ -78,7 +81,7 @@ func removeMapped(dir, name string) error {
 			failed = &StepError{Step: "remove files of subordinate ids", Errno: syscall.Errno(msg[2])}
 		}
 	}
-	ws, _, err := proc.Wait()
+	ws, err := proc.Wait()
 	switch {
 	case failed != nil:
 		return failed

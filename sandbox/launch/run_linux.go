@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +24,7 @@ type Options struct {
 	Dirs                  Dirs
 	Stdin, Stdout, Stderr *os.File
 	Signals               *Signals // from CatchSignals
+	Begun                 *Stage   // from Begin; where it is nil, Run begins
 	// Notify tells of what takes a while or may matter to the user; it may be nil.
 	Notify func(format string, args ...any)
 }
@@ -40,6 +40,7 @@ func (o *Options) notify(format string, args ...any) {
 //
 // Errors: *sandbox.SpecError, *sandbox.UnsupportedError, *box.BusyError, *CloneError, *StepError, *ExecError.
 func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, error) {
+	defer opt.Begun.Abandon()
 	if err := checkStreams(); err != nil {
 		return nil, err
 	}
@@ -66,6 +67,7 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 	}
 	spec.Box = b.Name()
 	report, err := runIn(b, spec, host, opt)
+	opt.Begun = nil
 	var step *StepError
 	if errors.As(err, &step) && step.Op != nil && step.Op.Do == mount.Overlay {
 		// What was remembered is not true any more, or was tried before there was a place for boxes. The
@@ -117,14 +119,12 @@ func take(store *box.Store, name string) (*box.Box, error) {
 // runIn runs the program in b, which is nil where nothing is to be kept. The report is nil where the program did not
 // start.
 func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, error) {
-	plan, err := sandbox.Compile(spec, host)
-	if err != nil {
-		return nil, err
+	begun := opt.Begun
+	if begun == nil {
+		begun = Begin(spec)
 	}
-	if err := prepare(b, plan, host); err != nil {
-		return nil, err
-	}
-	script, err := compile(plan, host)
+	defer begun.Abandon()
+	plan, err := ready(b, spec, host, begun)
 	if err != nil {
 		return nil, err
 	}
@@ -133,37 +133,53 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 	}
 
 	report := &sandbox.Report{Box: spec.Box, Command: plan.Command, Started: time.Now(), Changes: -1}
-	s := &supervisor{plan: plan, opt: opt, tty: host.TTY, fuseBin: host.Features.FuseOverlayBin}
+	s := &supervisor{plan: plan, opt: opt, proc: begun.proc, tty: host.TTY, fuseBin: host.Features.FuseOverlayBin}
 	if host.TTY.Stdin || host.TTY.Stdout || host.TTY.Stderr {
 		s.catchStop()
 	}
-	if s.proc, err = script.Start(); err != nil {
-		var errno syscall.Errno
-		if errors.As(err, &errno) {
-			return nil, &CloneError{errno, cloneHint(errno)}
-		}
-		return nil, err
-	}
-	out, err := s.supervise()
-	if s.fuse != nil {
-		err = errors.Join(err, s.fuse.stop())
-	}
+	begun.proc = nil // it is s's now
+	s.proc.Perform()
+	status, err := s.supervise()
 	if err != nil {
 		if !s.ran {
 			report = nil
 		}
 		return report, explain(err)
 	}
+	usage := s.proc.Usage()
 	report.Wall = time.Since(report.Started)
-	report.User = time.Duration(out.usage.Utime.Nano())
-	report.System = time.Duration(out.usage.Stime.Nano())
-	report.MaxRSS = out.usage.Maxrss << 10
-	report.ExitCode = out.status.ExitStatus()
-	if out.status.Signaled() {
-		report.Signal = int(out.status.Signal())
+	report.User = time.Duration(usage.Utime.Nano())
+	report.System = time.Duration(usage.Stime.Nano())
+	report.MaxRSS = usage.Maxrss << 10
+	report.ExitCode = status.ExitStatus()
+	if status.Signaled() {
+		report.Signal = int(status.Signal())
 		report.ExitCode = 128 + report.Signal
 	}
-	return report, settle(b, plan, host, report)
+	err = settle(b, plan, host, report)
+	if b != nil && (b.Existed() || report.Changes != 0) && !spec.Drop {
+		// The box stays, and may be wanted at once: an overlay whose upper layer is still mounted elsewhere is EBUSY.
+		s.end()
+	}
+	return report, err
+}
+
+// ready plans, makes what is mounted, and lays the stage's script out.
+func ready(b *box.Box, spec sandbox.Spec, host sandbox.Host, begun *Stage) (*sandbox.Plan, error) {
+	plan, err := sandbox.Compile(spec, host)
+	if err != nil {
+		return nil, err
+	}
+	if begun.err != nil {
+		return nil, begun.err
+	}
+	if plan.Has("net") != begun.net {
+		return nil, fmt.Errorf("the stage began with another network than is planned: this is a bug in cove")
+	}
+	if err := prepare(b, plan, host); err != nil {
+		return nil, err
+	}
+	return plan, lay(begun.script, plan, host)
 }
 
 // prepare makes on disk what the plan mounts.
@@ -237,6 +253,12 @@ func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.R
 
 // explain adds what is known of the machine to a step's failure.
 func explain(err error) error {
+	var clone *CloneError
+	if errors.As(err, &clone) && clone.Errno == unix.EPERM {
+		if hint := appArmorHint(); hint != "" {
+			return &sandbox.UnsupportedError{Msg: clone.Error(), Hint: hint}
+		}
+	}
 	var step *StepError
 	if errors.As(err, &step) && (step.Errno == unix.EPERM || step.Errno == unix.EACCES) {
 		if hint := appArmorHint(); hint != "" {

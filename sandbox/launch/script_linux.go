@@ -18,7 +18,8 @@ import (
 
 // Steps of a Script that are no mount.Op. A failure names its step.
 const (
-	stepMap = 1000 + iota
+	stepNamespaces = 1000 + iota
+	stepMap
 	stepFuse
 	stepHostname
 	stepLoopback
@@ -30,31 +31,22 @@ const (
 )
 
 var stepNames = map[int32]string{
-	stage.OpTalk: "speak with its supervisor",
-	stage.OpFork: "fork the program",
-	stepMap:      "map user and group ids",
-	stepFuse:     "hand /dev/fuse over",
-	stepHostname: "set the host name",
-	stepLoopback: "bring up the loopback interface",
-	stepTerminal: "make a terminal",
-	stepRights:   "give up capabilities",
-	stepLimits:   "set resource limits",
-	stepWorkdir:  "enter the working directory",
-	stepSeccomp:  "install the seccomp filter",
+	stage.OpTalk:   "speak with its supervisor",
+	stage.OpFork:   "fork the program",
+	stepNamespaces: "make namespaces",
+	stepMap:        "map user and group ids",
+	stepFuse:       "hand /dev/fuse over",
+	stepHostname:   "set the host name",
+	stepLoopback:   "bring up the loopback interface",
+	stepTerminal:   "make a terminal",
+	stepRights:     "give up capabilities",
+	stepLimits:     "set resource limits",
+	stepWorkdir:    "enter the working directory",
+	stepSeccomp:    "install the seccomp filter",
 }
 
-var cloneFlags = map[string]uintptr{
-	"user": unix.CLONE_NEWUSER, "mnt": unix.CLONE_NEWNS, "pid": unix.CLONE_NEWPID, "ipc": unix.CLONE_NEWIPC,
-	"uts": unix.CLONE_NEWUTS, "cgroup": unix.CLONE_NEWCGROUP, "net": unix.CLONE_NEWNET,
-}
-
-// compile lays a Plan out as the system calls of a stage.
-func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
-	var flags uintptr
-	for _, n := range plan.Namespaces {
-		flags |= cloneFlags[n.Name]
-	}
-	s := stage.New(flags)
+// lay lays a Plan out as the system calls of a stage that has begun.
+func lay(s *stage.Script, plan *sandbox.Plan, host sandbox.Host) error {
 	l := &s.Setup
 	mapIDs(l, plan.IDs)
 
@@ -67,6 +59,9 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 	builder.Gather(l, plan.Ops)
 	builder.Build(l, plan.Ops)
 
+	if plan.Has("cgroup") {
+		l.Call(stepNamespaces, unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
+	}
 	l.Call(stepHostname, unix.SYS_SETHOSTNAME, plan.Hostname, len(plan.Hostname))
 	if plan.Net.Mode == sandbox.NetNone {
 		loopback(l)
@@ -91,7 +86,7 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 	p.Unblock(stage.OpExec)
 	if plan.Seccomp != nil {
 		if err := filter(p, plan.Seccomp.Policy); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	env := make([]string, len(plan.Env))
@@ -102,7 +97,7 @@ func compile(plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
 			search = v.Value
 		}
 	}
-	return s, s.Exec(candidates(plan.Command[0], search), plan.Command, env)
+	return s.Exec(candidates(plan.Command[0], search), plan.Command, env)
 }
 
 func newBuilder(classic bool, host sandbox.Host) mount.Builder {
@@ -142,9 +137,8 @@ func loopback(l *stage.List) {
 		flags uint16
 		_     [22]byte
 	}
-	r := &ifreq{flags: unix.IFF_UP | unix.IFF_RUNNING}
-	copy(r.name[:], "lo")
-	fd := stage.NewSlot()
+	r := stage.Put(l, ifreq{name: [16]byte{'l', 'o'}, flags: unix.IFF_UP | unix.IFF_RUNNING})
+	fd := l.NewSlot()
 	l.Call(stepLoopback, unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0).Into(fd)
 	l.Call(stepLoopback, unix.SYS_IOCTL, fd, unix.SIOCSIFFLAGS, unsafe.Pointer(r))
 	l.Call(stepLoopback, unix.SYS_CLOSE, fd)
@@ -154,11 +148,11 @@ func loopback(l *stage.List) {
 // supervisor; the slave is for the program.
 func terminal(l *stage.List) (slave stage.Slot) {
 	const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
-	slave = stage.NewSlot()
-	p := stage.NewParcel(stage.DescriptorTTY)
+	slave = l.NewSlot()
+	p := l.NewParcel(stage.DescriptorTTY)
 	l.Call(stepTerminal, unix.SYS_SETSID)
 	l.Call(stepTerminal, unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/pts/ptmx", flags, 0).Into(p.Slot())
-	l.Call(stepTerminal, unix.SYS_IOCTL, p.Slot(), unix.TIOCSPTLCK, unsafe.Pointer(new(int32)))
+	l.Call(stepTerminal, unix.SYS_IOCTL, p.Slot(), unix.TIOCSPTLCK, unsafe.Pointer(stage.Put(l, int32(0))))
 	l.Call(stepTerminal, unix.SYS_IOCTL, p.Slot(), unix.TIOCGPTPEER, flags).Into(slave)
 	l.Call(stepTerminal, unix.SYS_IOCTL, slave, unix.TIOCSCTTY, 0)
 	l.Hand(stepTerminal, p)
@@ -170,7 +164,7 @@ func terminal(l *stage.List) (slave stage.Slot) {
 // takeTerminal adds, in the program, becoming the terminal's foreground group and putting it in the place of every
 // standard stream that was a terminal.
 func takeTerminal(p *stage.List, slave stage.Slot, tty sandbox.TTY) {
-	pid := stage.NewSlot()
+	pid := p.NewSlot()
 	p.Call(stepTerminal, unix.SYS_SETPGID, 0, 0)
 	p.Call(stepTerminal, unix.SYS_GETPID).Into(pid)
 	// Allowed from the background, as SIGTTOU is still blocked.
@@ -198,8 +192,8 @@ func dropRights(l *stage.List, keep []sandbox.Cap) {
 		}
 	}
 	l.Call(stepRights, unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-	head := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := &[2]unix.CapUserData{}
+	head := stage.Put(l, unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3})
+	data := stage.Put(l, [2]unix.CapUserData{})
 	for i := range data {
 		w := uint32(mask >> (32 * i))
 		data[i] = unix.CapUserData{Effective: w, Permitted: w, Inheritable: w}
@@ -222,7 +216,7 @@ var rlimits = map[string]int{
 // setLimits adds the resource limits, hard and soft alike, after undoing what Go did to RLIMIT_NOFILE.
 func setLimits(p *stage.List, limits []sandbox.Limit) {
 	set := func(resource int, cur, max uint64) {
-		p.Call(stepLimits, unix.SYS_PRLIMIT64, 0, resource, unsafe.Pointer(&unix.Rlimit{Cur: cur, Max: max}), nil)
+		p.Call(stepLimits, unix.SYS_PRLIMIT64, 0, resource, unsafe.Pointer(stage.Put(p, unix.Rlimit{Cur: cur, Max: max})), nil)
 	}
 	set(unix.RLIMIT_NOFILE, early.NoFile.Cur, early.NoFile.Max)
 	for _, l := range limits {
@@ -242,11 +236,12 @@ func filter(p *stage.List, policy seccomp.Policy) error {
 	if err != nil {
 		return fmt.Errorf("cannot make the seccomp filter: %w", err)
 	}
-	fprog := &struct {
+	insns := stage.PutAll(p, prog)
+	fprog := stage.Put(p, struct {
 		len    uint16
 		_      [6]byte
 		filter *seccomp.Instruction
-	}{len: uint16(len(prog)), filter: unsafe.SliceData(prog)}
+	}{len: uint16(len(prog)), filter: insns})
 	p.Call(stepSeccomp, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, unsafe.Pointer(fprog))
 	return nil
 }

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -24,6 +25,8 @@ type supervisor struct {
 	tty  sandbox.TTY
 	ran  bool // the program was executed
 
+	ended bool // pid 1 was waited for
+
 	fuse    *fuseServer
 	fuseBin string
 
@@ -33,18 +36,12 @@ type supervisor struct {
 	lastCont int64 // CLOCK_MONOTONIC, ns
 }
 
-// outcome is how a stage ended.
-type outcome struct {
-	status syscall.WaitStatus
-	usage  syscall.Rusage
-}
-
-// supervise answers the stage until it ends.
-func (s *supervisor) supervise() (outcome, error) {
-	var out outcome
+// supervise answers the stage until its program has ended, and returns how. Only where nobody can tell, it waits for the
+// stage as well.
+func (s *supervisor) supervise() (status syscall.WaitStatus, err error) {
 	var failed error
 	exited := false
-	for {
+	for !exited {
 		s.await()
 		m, fd, ok := s.proc.Hear()
 		if !ok {
@@ -56,7 +53,7 @@ func (s *supervisor) supervise() (outcome, error) {
 				failed = s.failure(m[1], syscall.Errno(m[2]))
 			}
 		case stage.MsgExited:
-			out.status, exited = syscall.WaitStatus(m[1]), true
+			status, exited = syscall.WaitStatus(m[1]), true
 		case stage.MsgStopped:
 			s.suspend(int64(m[2])*1e9 + int64(m[3]))
 		case stage.MsgMap:
@@ -65,25 +62,39 @@ func (s *supervisor) supervise() (outcome, error) {
 			failed = s.answer(failed, s.take(int(m[1]), fd))
 		}
 	}
-	status, usage, err := s.proc.Wait()
+	var last syscall.WaitStatus
+	if !exited || s.fuse != nil || s.relay != nil {
+		last, err = s.end()
+	}
 	s.ran = failed == nil
-	out.usage = usage
 	if s.relay != nil {
 		s.opt.Signals.Release() // it may wait for a terminal that is stalled, and who ends us then shall have it
 		s.relay.Finish()
 	}
+	if s.fuse != nil {
+		err = errors.Join(err, s.fuse.stop())
+	}
 	switch {
 	case failed != nil:
-		return out, failed
+		return status, failed
 	case err != nil:
-		return out, fmt.Errorf("cannot wait for the sandbox: %w", err)
-	case !exited && status.Signaled():
+		return status, fmt.Errorf("cannot wait for the sandbox: %w", err)
+	case !exited && last.Signaled():
 		// pid 1 was killed, by a second SIGTERM or from outside, and everything with it.
-		out.status = status
+		return last, nil
 	case !exited:
-		return out, fmt.Errorf("the sandbox ended before its program did (status %d): this is a bug in cove", status)
+		return status, fmt.Errorf("the sandbox ended before its program did (status %d): this is a bug in cove", last)
 	}
-	return out, nil
+	return status, nil
+}
+
+// end waits until pid 1 is gone, and the sandbox's mounts with it.
+func (s *supervisor) end() (last syscall.WaitStatus, err error) {
+	if !s.ended {
+		s.ended = true
+		last, err = s.proc.Wait()
+	}
+	return last, err
 }
 
 // answer lets the stage go on, or ends it.
@@ -132,6 +143,8 @@ func (s *supervisor) take(which, fd int) (err error) {
 // failure turns {op, errno} into an error, with our own copy of the op.
 func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 	switch {
+	case op == stepNamespaces:
+		return &CloneError{errno, cloneHint(errno)}
 	case op == stage.OpExec:
 		return &ExecError{s.plan.Command[0], errno}
 	case op >= 0 && int(op) < len(s.plan.Ops):

@@ -1,0 +1,50 @@
+package launch
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/stage"
+	"cove/sandbox"
+)
+
+// A Stage is pid 1 of a sandbox that is not planned yet. It makes its namespaces while the host is probed and the plan
+// made: the kernel takes as long for an empty network as for thirty mounts.
+type Stage struct {
+	script *stage.Script
+	proc   *stage.Process
+	err    error
+	net    bool // it has a network namespace of its own
+}
+
+// Begin forks the stage of a sandbox that spec wishes for. Its plan is carried out by Run, which must be called by the same
+// goroutine, and says what is wrong, if something is. If it is not called, the stage ends with this process, or by
+// Abandon.
+func Begin(spec sandbox.Spec) *Stage {
+	s := &Stage{net: spec.Net.Or(sandbox.NetNone) != sandbox.NetHost}
+	if s.script, s.err = stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWPID); s.err != nil {
+		return s
+	}
+	flags := unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	if s.net {
+		flags |= unix.CLONE_NEWNET
+	}
+	s.script.First.Call(stepNamespaces, unix.SYS_UNSHARE, flags)
+	s.proc, s.err = s.script.Fork()
+	var errno syscall.Errno
+	if errors.As(s.err, &errno) {
+		s.err = &CloneError{errno, cloneHint(errno)}
+	}
+	return s
+}
+
+// Abandon ends a stage that was not used.
+func (s *Stage) Abandon() {
+	if s != nil && s.proc != nil {
+		s.proc.Kill()
+		s.proc.Wait()
+		s.proc = nil
+	}
+}
