@@ -102,6 +102,18 @@ func parent(l *stage.List, op int, dir any, target string, extra uint64) (fd sta
 
 // make adds mkdir (with all parents), file and symlink: the ops that leave something in the new root itself.
 func makeEntry(l *stage.List, i int, op Op, dir any, extra uint64) {
+	if name := strings.TrimPrefix(op.Target, "/"); name != "" && !strings.Contains(name, "/") {
+		// In the root itself, which is dir or the working directory: there is no way to it that could lead astray.
+		switch op.Do {
+		case Mkdir:
+			l.Call(i, unix.SYS_MKDIRAT, dir, name, 0o755).Tolerate(unix.EEXIST)
+		case File:
+			l.Call(i, unix.SYS_MKNODAT, dir, name, unix.S_IFREG|0o444, 0).Tolerate(unix.EEXIST)
+		case Symlink:
+			l.Call(i, unix.SYS_SYMLINKAT, op.Source, dir, name)
+		}
+		return
+	}
 	switch op.Do {
 	case Mkdir:
 		at := "/"

@@ -32,6 +32,9 @@ func Begin(spec sandbox.Spec) *Stage {
 		flags |= unix.CLONE_NEWNET
 	}
 	s.script.First.Call(stepNamespaces, unix.SYS_UNSHARE, flags)
+	if s.net {
+		loopback(&s.script.First)
+	}
 	s.proc, s.err = s.script.Fork()
 	var errno syscall.Errno
 	if errors.As(s.err, &errno) {

@@ -63,9 +63,6 @@ func lay(s *stage.Script, plan *sandbox.Plan, host sandbox.Host) error {
 		l.Call(stepNamespaces, unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
 	}
 	l.Call(stepHostname, unix.SYS_SETHOSTNAME, plan.Hostname, len(plan.Hostname))
-	if plan.Net.Mode == sandbox.NetNone {
-		loopback(l)
-	}
 	var slave stage.Slot
 	if own {
 		slave = terminal(l)
