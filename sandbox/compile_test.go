@@ -14,6 +14,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"cove/internal/mount"
 	"cove/profiles"
 	"cove/sandbox"
 	"cove/userns"
@@ -207,5 +208,26 @@ func TestHowItWorksIsTrue(t *testing.T) {
 		case i >= len(want) || told[i] != want[i]:
 			t.Fatalf("docs/how-it-works.md says %q where the plan has %q", told[i], append(want, "nothing more")[i])
 		}
+	}
+}
+
+// What is made before there is a plan is what a plan then takes, or it was made for nothing.
+func TestStock(t *testing.T) {
+	f := facts{Kernel: "6.1.0", Cwd: "/home/u", User: userns.User{UID: 1000, GID: 1000, Name: "u", Home: "/home/u"},
+		Files: "/usr dir\n/var/tmp dir\n/home/u dir 1000:1000 700\n/proc dir\n/dev dir"}
+	plan, err := sandbox.Compile(sandbox.Spec{Command: []string{"true"}, Box: "b"}, f.host(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := slices.Clone(plan.Ops)
+	for _, s := range sandbox.Stock() {
+		at := slices.IndexFunc(left, func(op mount.Op) bool {
+			return op.Do == mount.Mount && op.Type == s.Type && slices.Equal(op.Options, s.Options)
+		})
+		if at < 0 {
+			t.Errorf("nothing mounts %s with %v", s.Type, s.Options)
+			continue
+		}
+		left = slices.Delete(left, at, at+1)
 	}
 }

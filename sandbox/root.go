@@ -86,6 +86,20 @@ func (c *compiler) root() error {
 	return nil
 }
 
+// Stock are the file systems that every sandbox mounts somewhere, whatever is planned: they can be made before there is a
+// plan (mount.NewAPI.Stock). TestStock holds it to what is planned.
+func Stock() []mount.Op {
+	all := []mount.Op{
+		mount.New("proc", "", "nosuid", "nodev", "noexec"),
+		mount.New("devpts", "", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=620"),
+		mount.New("tmpfs", "", "nosuid", "noexec", "mode=755"), // /dev
+	}
+	for _, mode := range []string{"mode=755", "mode=755", "mode=1777", "mode=1777", "mode=1777", "mode=700"} {
+		all = append(all, mount.New("tmpfs", "", "nosuid", "nodev", mode))
+	}
+	return all
+}
+
 // kernelFile adds an op on a file of /proc, where the kernel has it.
 func (c *compiler) kernelFile(p string, op mount.Op) {
 	f := c.host.Files(p)

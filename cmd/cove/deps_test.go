@@ -19,7 +19,7 @@ var arrows = []struct {
 	to   string // separated by spaces
 	why  string
 }{
-	{"cmd/cove", "profiles sandbox sandbox/launch overlay userns internal/box internal/escape internal/mount internal/tty internal/seccomp internal/sys/zone",
+	{"cmd/cove", "profiles sandbox sandbox/launch overlay userns internal/box internal/escape internal/mount internal/tty internal/seccomp internal/sys/stack internal/sys/zone",
 		"the door may know everybody, but forks nothing itself: internal/stage is launch's"},
 	{"profiles/...", "sandbox internal/escape internal/seccomp",
 		"reading a file must not be able to start anything"},
@@ -38,6 +38,7 @@ var arrows = []struct {
 	{"internal/sys/early", "", "its variable must be set before package syscall is: it imports nothing"},
 	{"internal/sys/signals", "", "ground"},
 	{"internal/sys/zone", "", "its variable must be set before package toml is: it imports nothing of ours"},
+	{"internal/sys/stack", "", "ground"},
 	{"internal/sys", "", "ground"},
 	{"testdata/...", "internal/seccomp internal/tty", "benchmarks and tests' helpers use the program from outside"},
 }

@@ -17,10 +17,12 @@ import (
 	"os"
 	"time"
 
+	"cove/internal/sys/stack"
 	"cove/internal/sys/zone"
 )
 
 func main() {
+	stack.Grow()
 	time.Local = zone.Local
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	os.Exit(a.main(os.Args[1:]))

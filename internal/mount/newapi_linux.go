@@ -2,6 +2,7 @@ package mount
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -12,7 +13,37 @@ import (
 
 // NewAPI builds with open_tree, fsopen and move_mount (Linux 5.2) and mount_setattr (5.12).
 type NewAPI struct {
-	held []stage.Slot // for each op, its detached mount
+	held  []stage.Slot // for each op, its detached mount
+	stock []stocked
+}
+
+// stocked is a file system that was made before it was known where it will be mounted.
+type stocked struct {
+	op  Op
+	fs  stage.Slot
+	out bool
+}
+
+// Stock adds making file systems as ops mount them, for Gather to take. What it does not take vanishes with the stage's
+// descriptors. An op's target does not matter.
+func (b *NewAPI) Stock(l *stage.List, i int, ops []Op) {
+	for _, op := range ops {
+		attr, _, own := attributes(op.Options)
+		b.stock = append(b.stock, stocked{op: op, fs: newFS(l, i, op.Type, attr, own)})
+	}
+}
+
+// take returns a file system as op mounts it.
+func (b *NewAPI) take(l *stage.List, i int, op Op) stage.Slot {
+	for n := range b.stock {
+		s := &b.stock[n]
+		if !s.out && s.op.Type == op.Type && slices.Equal(s.op.Options, op.Options) {
+			s.out = true
+			return s.fs
+		}
+	}
+	attr, _, own := attributes(op.Options)
+	return newFS(l, i, op.Type, attr, own)
 }
 
 // Gather implements Builder.
@@ -41,8 +72,7 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 			}
 			// proc, too, must be made while the host's /proc is in sight: the kernel gives a new one only
 			// to who can see an old one that nothing covers (mount_too_revealing).
-			attr, _, own := attributes(op.Options)
-			b.held[i] = newFS(l, i, op.Type, attr, own)
+			b.held[i] = b.take(l, i, op)
 		case Overlay:
 			if len(op.Layers.Front) > 0 {
 				m := newFS(l, i, "tmpfs", 0, frontOptions)

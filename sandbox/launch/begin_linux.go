@@ -6,17 +6,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cove/internal/mount"
 	"cove/internal/stage"
 	"cove/sandbox"
 )
 
-// A Stage is pid 1 of a sandbox that is not planned yet. It makes its namespaces while the host is probed and the plan
-// made: the kernel takes as long for an empty network as for thirty mounts.
+// A Stage is pid 1 of a sandbox that is not planned yet. It makes its namespaces, and the file systems that every sandbox
+// has, while the host is probed and the plan made: the kernel takes as long for an empty network as for thirty mounts.
 type Stage struct {
 	script *stage.Script
 	proc   *stage.Process
 	err    error
 	net    bool // it has a network namespace of its own
+	stock  *mount.NewAPI
 }
 
 // Begin forks the stage of a sandbox that spec wishes for. Its plan is carried out by Run, which must be called by the same
@@ -34,6 +36,10 @@ func Begin(spec sandbox.Spec) *Stage {
 	s.script.First.Call(stepNamespaces, unix.SYS_UNSHARE, flags)
 	if s.net {
 		loopback(&s.script.First)
+	}
+	if newMountAPI().OK && mountSetattr().OK {
+		s.stock = &mount.NewAPI{}
+		s.stock.Stock(&s.script.First, stepStock, sandbox.Stock())
 	}
 	s.proc, s.err = s.script.Fork()
 	var errno syscall.Errno

@@ -39,7 +39,7 @@ func BenchmarkPlan(b *testing.B) {
 		}
 		script, err := stage.New(0)
 		if err == nil {
-			err = lay(script, plan, host)
+			err = lay(&Stage{script: script}, plan, host)
 		}
 		if err != nil {
 			b.Fatal(err)

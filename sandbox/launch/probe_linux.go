@@ -51,24 +51,10 @@ func Probe(dirs Dirs, spec sandbox.Spec) (sandbox.Host, error) {
 }
 
 func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
-	without := strings.Split(os.Getenv("COVE_WITHOUT"), ",")
-	feature := func(name string, probe func() sandbox.Feature) sandbox.Feature {
-		for _, w := range without {
-			if w == name {
-				return sandbox.No("COVE_WITHOUT takes " + name + " away")
-			}
-		}
-		return probe()
-	}
 	ft := &h.Features
 	// Whether a user namespace can be made shows when one is: here only where an overlay is tried.
 	ft.UserNS = sandbox.Yes
-	ft.MountSetattr = feature("mount_setattr", func() sandbox.Feature {
-		return known(unix.SYS_MOUNT_SETATTR, "mount_setattr(2) needs Linux 5.12")
-	})
-	ft.NewMountAPI = feature("new-mount-api", func() sandbox.Feature {
-		return known(unix.SYS_OPEN_TREE, "open_tree(2) is refused here")
-	})
+	ft.MountSetattr, ft.NewMountAPI = mountSetattr(), newMountAPI()
 	ft.CgroupNS = feature("cgroup-namespace", func() sandbox.Feature {
 		if unix.Access("/proc/self/ns/cgroup", unix.F_OK) != nil {
 			return sandbox.No("this kernel has no cgroup namespaces")
@@ -109,6 +95,28 @@ func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
 		})
 	}
 	return nil
+}
+
+// feature is what probe finds, unless COVE_WITHOUT takes it away.
+func feature(name string, probe func() sandbox.Feature) sandbox.Feature {
+	for w := range strings.SplitSeq(os.Getenv("COVE_WITHOUT"), ",") {
+		if w == name {
+			return sandbox.No("COVE_WITHOUT takes " + name + " away")
+		}
+	}
+	return probe()
+}
+
+func mountSetattr() sandbox.Feature {
+	return feature("mount_setattr", func() sandbox.Feature {
+		return known(unix.SYS_MOUNT_SETATTR, "mount_setattr(2) needs Linux 5.12")
+	})
+}
+
+func newMountAPI() sandbox.Feature {
+	return feature("new-mount-api", func() sandbox.Feature {
+		return known(unix.SYS_OPEN_TREE, "open_tree(2) is refused here")
+	})
 }
 
 // known tells whether the kernel, and any filter around us, knows a system call: with nonsense for arguments it

@@ -179,7 +179,7 @@ func ready(b *box.Box, spec sandbox.Spec, host sandbox.Host, begun *Stage) (*san
 	if err := prepare(b, plan, host); err != nil {
 		return nil, err
 	}
-	return plan, lay(begun.script, plan, host)
+	return plan, lay(begun, plan, host)
 }
 
 // prepare makes on disk what the plan mounts.

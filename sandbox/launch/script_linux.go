@@ -19,6 +19,7 @@ import (
 // Steps of a Script that are no mount.Op. A failure names its step.
 const (
 	stepNamespaces = 1000 + iota
+	stepStock
 	stepMap
 	stepFuse
 	stepHostname
@@ -34,6 +35,7 @@ var stepNames = map[int32]string{
 	stage.OpTalk:   "speak with its supervisor",
 	stage.OpFork:   "fork the program",
 	stepNamespaces: "make namespaces",
+	stepStock:      "make the file systems of a sandbox (tmpfs, proc, devpts)",
 	stepMap:        "map user and group ids",
 	stepFuse:       "hand /dev/fuse over",
 	stepHostname:   "set the host name",
@@ -46,7 +48,8 @@ var stepNames = map[int32]string{
 }
 
 // lay lays a Plan out as the system calls of a stage that has begun.
-func lay(s *stage.Script, plan *sandbox.Plan, host sandbox.Host) error {
+func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
+	s := begun.script
 	l := &s.Setup
 	mapIDs(l, plan.IDs)
 
@@ -56,6 +59,9 @@ func lay(s *stage.Script, plan *sandbox.Plan, host sandbox.Host) error {
 	s.Own = own || !host.TTY.Stdin
 
 	builder := newBuilder(plan.Classic, host)
+	if !plan.Classic && begun.stock != nil {
+		builder = begun.stock
+	}
 	builder.Gather(l, plan.Ops)
 	builder.Build(l, plan.Ops)
 
