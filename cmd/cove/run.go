@@ -86,11 +86,16 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 	}
 
 	var signals *launch.Signals
+	var begun *launch.Stage
 	if !dryRun {
 		// From here on they wait for the program.
 		if signals, err = launch.CatchSignals(); err != nil {
 			return exitFailed, err
 		}
+		// It needs to know about the network alone, of which profiles seldom say anything else than flags. If they do,
+		// Run begins anew.
+		begun = launch.Begin(w.layer.Spec)
+		defer begun.Abandon()
 	}
 	layers, notes, err := profiles.Load(a.lookup(), w.profiles)
 	for _, n := range notes {
@@ -104,13 +109,8 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	var begun *launch.Stage
-	if !dryRun {
-		begun = launch.Begin(spec)
-	}
 	host, err := launch.Probe(a.dirs, spec)
 	if err != nil {
-		begun.Abandon()
 		return exitFailed, err
 	}
 	if dryRun {

@@ -21,11 +21,14 @@ type Stage struct {
 	stock  *mount.NewAPI
 }
 
-// Begin forks the stage of a sandbox that spec wishes for. Its plan is carried out by Run, which must be called by the same
-// goroutine, and says what is wrong, if something is. If it is not called, the stage ends with this process, or by
-// Abandon.
+// ownNet tells whether spec wishes for a network namespace. It is all that a stage must know to begin.
+func ownNet(spec sandbox.Spec) bool { return spec.Net.Or(sandbox.NetNone) != sandbox.NetHost }
+
+// Begin forks the stage of a sandbox that spec wishes for, as far as is known yet. Its plan is carried out by Run, which
+// must be called by the same goroutine, and says what is wrong, if something is. If it is not called, the stage ends with
+// this process, or by Abandon.
 func Begin(spec sandbox.Spec) *Stage {
-	s := &Stage{net: spec.Net.Or(sandbox.NetNone) != sandbox.NetHost}
+	s := &Stage{net: ownNet(spec)}
 	if s.script, s.err = stage.New(unix.CLONE_NEWUSER | unix.CLONE_NEWPID); s.err != nil {
 		return s
 	}

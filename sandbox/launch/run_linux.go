@@ -120,10 +120,10 @@ func take(store *box.Store, name string) (*box.Box, error) {
 // start.
 func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, error) {
 	begun := opt.Begun
-	if begun == nil {
+	if begun == nil || begun.net != ownNet(spec) {
 		begun = Begin(spec)
+		defer begun.Abandon()
 	}
-	defer begun.Abandon()
 	plan, err := ready(b, spec, host, begun)
 	if err != nil {
 		return nil, err
