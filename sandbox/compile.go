@@ -20,6 +20,7 @@ var passes = []func(*compiler) error{
 	(*compiler).masks,
 	(*compiler).ownState,
 	(*compiler).layout,
+	(*compiler).server,
 	(*compiler).network,
 	(*compiler).terminal,
 	(*compiler).limits,

@@ -80,7 +80,9 @@ func (c *compiler) layout() error {
 	for _, op := range l.seal {
 		l.emit(op)
 	}
-	l.emit(mount.Op{Do: mount.Seal, Target: "/dev", Why: "no device can be added"})
+	if l.isMount("/dev") {
+		l.emit(mount.Op{Do: mount.Seal, Target: "/dev", Why: "no device can be added"})
+	}
 	if !c.plan.Home.RootCow {
 		l.emit(mount.Op{Do: mount.Seal, Target: "/", Why: "nothing can be added to the root"})
 	}

@@ -60,6 +60,8 @@ type HomePlan struct {
 	// Front is what stands before the real home: names that are hidden and mount points that it lacks. What the
 	// program makes at or below a hidden name is a change of something that it never saw.
 	Front overlay.Front `json:"front,omitzero"`
+	// Server is what fuse-overlayfs may do, with that backend.
+	Server *ServerPlan `json:"server,omitempty"`
 	// RootCow is true where the root directory is copy-on-write too.
 	RootCow bool `json:"root_cow,omitempty"`
 }

@@ -31,6 +31,9 @@ func (p *Plan) text(values bool) string {
 	b.WriteByte('\n')
 	printSteps(&b, p.Ops)
 	b.WriteByte('\n')
+	if v := p.Home.Server; v != nil {
+		v.print(&b)
+	}
 	p.printFacts(&b, values)
 	return b.String()
 }
@@ -72,6 +75,13 @@ func printSteps(b *strings.Builder, ops []mount.Op) {
 			printLayers(b, strings.Repeat(" ", digits+2), op.Layers)
 		}
 	}
+}
+
+// print adds the sandbox of fuse-overlayfs.
+func (v *ServerPlan) print(b *strings.Builder) {
+	fmt.Fprintf(b, "fuse-overlayfs keeps the copy of your home, in a sandbox of its own: no network, no sockets\n -o %s\n\n", v.Options)
+	printSteps(b, v.Ops)
+	b.WriteByte('\n')
 }
 
 func verb(op mount.Op) string {

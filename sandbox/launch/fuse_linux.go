@@ -2,83 +2,49 @@ package launch
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"cove/internal/mount"
 	"cove/internal/stage"
 	"cove/sandbox"
+	"cove/userns"
 )
 
 // fuseServer is a fuse-overlayfs that serves the home of one sandbox.
 //
-// It runs in the sandbox's user namespace, so that it may do with files what the sandbox's pid 1 might, but in the
-// host's other namespaces: the program cannot see it, signal it or read its memory, in which lies the way to the
-// real home. Its end of /dev/fuse comes from the stage, which has already mounted the file system: libfuse takes
-// /dev/fd/N for a mount point to mean that.
+// It runs in namespaces of its own, in which the ids are those of the sandbox: the program cannot see it, signal it or
+// read its memory, and it sees of the host what sandbox.ServerPlan shows. Its end of /dev/fuse comes from the stage,
+// which has already mounted the file system: libfuse takes /dev/fd/N for a mount point to mean that.
 type fuseServer struct {
 	proc *stage.Process
 	out  *os.File // what it prints, kept in memory
 	done chan error
 }
 
-// Descriptors of fuse-overlayfs, known by number as they are part of its arguments.
-const (
-	fuseLayers = 100
-	fuseDevice = 99
-)
+// serverSpaces are the server's namespaces: those that its own sandbox is made of, and of what it has no use for.
+const serverSpaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET
 
-// serveFuse starts fuse-overlayfs on dev, an opened /dev/fuse, for the sandbox whose pid 1 is pid. Where it ends
-// before the sandbox does, the sandbox is killed: its home would hang.
-func serveFuse(bin string, sandboxed *stage.Process, dev int, plan *sandbox.Plan) (*fuseServer, error) {
+// serveFuse starts fuse-overlayfs on dev, an opened /dev/fuse, for the sandbox. Where it ends before the sandbox does,
+// the sandbox is killed: its home would hang.
+func serveFuse(sandboxed *stage.Process, dev int, plan *sandbox.Plan, host sandbox.Host) (*fuseServer, error) {
 	defer unix.Close(dev)
-	layers := fuseLayersOf(plan.Ops)
-	if layers == nil {
-		return nil, fmt.Errorf("a FUSE file system without layers: this is a bug in cove")
+	v, bin := plan.Home.Server, host.Features.FuseOverlayBin
+	if v == nil {
+		return nil, fmt.Errorf("a FUSE file system that nobody serves: this is a bug in cove")
 	}
-	ns, err := unix.Open(fmt.Sprintf("/proc/%d/ns/user", sandboxed.PID), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the sandbox's user namespace: %w", err)
-	}
-	defer unix.Close(ns)
 	memfd, err := unix.MemfdCreate("fuse-overlayfs", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a file in memory: %w", err)
 	}
 	out := os.NewFile(uintptr(memfd), "fuse-overlayfs's output")
-
-	s, err := stage.New(0)
-	if err != nil {
-		return nil, err
-	}
-	s.Direct = true
-	l := &s.Setup
-	l.Call(stepFuse, unix.SYS_SETNS, ns, unix.CLONE_NEWUSER)
-	next := fuseLayers
-	at := func(p string) string {
-		fd := l.NewSlot()
-		l.Call(stepFuse, unix.SYS_OPENAT, unix.AT_FDCWD, p, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(fd)
-		l.Call(stepFuse, unix.SYS_DUP3, fd, next, 0)
-		next++
-		return fmt.Sprintf("/proc/self/fd/%d", next-1)
-	}
-	var lower []string
-	for _, p := range layers.Lower {
-		lower = append(lower, at(p))
-	}
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,squash_to_uid=%d,squash_to_gid=%d",
-		strings.Join(lower, ":"), at(layers.Upper), at(layers.Work), plan.IDs.UID, plan.IDs.GID)
-	l.Call(stepFuse, unix.SYS_DUP3, dev, fuseDevice, 0)
-	for fd := 0; fd <= 2; fd++ {
-		l.Call(stepFuse, unix.SYS_DUP3, memfd, fd, 0)
-	}
-	// It must not die of the signals that the terminal sends to our group.
-	l.Call(stepFuse, unix.SYS_SETSID)
-	err = s.Exec([]string{bin}, []string{"fuse-overlayfs", "-f", "-o", options, fmt.Sprintf("/dev/fd/%d", fuseDevice)}, []string{"PATH=/usr/bin:/bin"})
+	s, err := fuseScript(bin, dev, memfd, plan, host)
 	if err != nil {
 		return nil, err
 	}
@@ -86,20 +52,90 @@ func serveFuse(bin string, sandboxed *stage.Process, dev int, plan *sandbox.Plan
 	if err != nil {
 		return nil, fmt.Errorf("cannot start fuse-overlayfs: %w", err)
 	}
-	f := &fuseServer{proc, out, make(chan error, 1)}
-	if m, _, ok := proc.Hear(); ok && m[0] == stage.MsgFailed { // the end of the conversation says that it was executed
-		proc.Wait()
-		return nil, fmt.Errorf("cannot start fuse-overlayfs (%s): %w", bin, syscall.Errno(m[2]))
+	var failed error
+	for {
+		m, _, ok := proc.Hear() // the end of the conversation says that it was executed
+		if !ok {
+			break
+		}
+		switch m[0] {
+		case stage.MsgMap:
+			if failed = userns.Install(proc.PID, plan.IDs); failed != nil {
+				proc.Kill()
+				continue
+			}
+			proc.Tell(stage.MsgGo, 0)
+		case stage.MsgFailed:
+			failed = fmt.Errorf("cannot start fuse-overlayfs (%s): %w", bin, serverFailure(m, v))
+		}
 	}
+	if failed != nil {
+		proc.Wait()
+		return nil, failed
+	}
+	f := &fuseServer{proc, out, make(chan error, 1)}
 	go func() {
 		ws, err := proc.Wait()
 		if err == nil && ws.ExitStatus() != 0 {
-			err = fmt.Errorf("fuse-overlayfs ended with status %d: %s", ws.ExitStatus(), f.printed())
+			err = fmt.Errorf("fuse-overlayfs, which kept the copy of your home, %s: %s", ending(ws), f.printed())
 			sandboxed.Kill()
 		}
 		f.done <- err
 	}()
 	return f, nil
+}
+
+// fuseScript lays out what becomes fuse-overlayfs.
+func fuseScript(bin string, dev, out int, plan *sandbox.Plan, host sandbox.Host) (*stage.Script, error) {
+	v := plan.Home.Server
+	s, err := stage.New(serverSpaces)
+	if err != nil {
+		return nil, err
+	}
+	s.Direct = true
+	l := &s.Setup
+	mapIDs(l, plan.IDs)
+	builder := newBuilder(plan.Classic, host)
+	builder.Gather(l, v.Ops)
+	builder.Build(l, v.Ops)
+
+	// Standard input is /dev/fuse: a number that is free whatever else is open.
+	for fd, from := range []int{dev, out, out} {
+		l.Call(stepFuse, unix.SYS_DUP3, from, fd, 0)
+	}
+	l.CloseOnExec(stepFuse, 3)
+	// It must not die of the signals that the terminal sends to our group.
+	l.Call(stepFuse, unix.SYS_SETSID)
+	// Its memory holds names and contents of the home, and a program can make it crash: no core. 1 byte, and not 0,
+	// as with 0 one is still piped to who asks for it by core_pattern (do_coredump in the kernel). PR_SET_DUMPABLE
+	// would not outlive execve(2).
+	l.Call(stepFuse, unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, unsafe.Pointer(stage.Put(l, unix.Rlimit{Cur: 1, Max: 1})), nil)
+	setLimits(l, nil)
+	dropRights(l, v.Caps)
+	if err := filter(l, v.Seccomp); err != nil {
+		return nil, err
+	}
+	return s, s.Exec([]string{bin}, []string{"fuse-overlayfs", "-f", "-o", v.Options, "/dev/fd/0"}, []string{"PATH=/usr/bin:/bin"})
+}
+
+// serverFailure is what the stage says of a server that could not be started.
+func serverFailure(m stage.Message, v *sandbox.ServerPlan) error {
+	op, errno := m[1], syscall.Errno(m[2])
+	switch {
+	case op == stage.OpExec:
+		return errno
+	case op >= 0 && int(op) < len(v.Ops):
+		return &StepError{Op: &v.Ops[op], Errno: errno}
+	}
+	return &StepError{Step: stepNames[op], Errno: errno}
+}
+
+// ending is how a process ended, in words.
+func ending(ws syscall.WaitStatus) string {
+	if ws.Signaled() {
+		return fmt.Sprintf("was ended by signal %d (%v)", ws.Signal(), ws.Signal())
+	}
+	return fmt.Sprintf("ended with status %d", ws.ExitStatus())
 }
 
 func fuseLayersOf(ops []mount.Op) *mount.Layers {
@@ -114,8 +150,12 @@ func fuseLayersOf(ops []mount.Op) *mount.Layers {
 // printed is the end of what fuse-overlayfs had to say.
 func (f *fuseServer) printed() string {
 	b := make([]byte, 1000)
-	n, _ := f.out.ReadAt(b, 0)
-	return strings.TrimSpace(string(b[:n]))
+	end, _ := f.out.Seek(0, io.SeekEnd)
+	n, _ := f.out.ReadAt(b, max(end-int64(len(b)), 0))
+	if n == 0 {
+		return "it printed nothing"
+	}
+	return strings.ReplaceAll(strings.TrimSpace(string(b[:n])), "\n", "; ")
 }
 
 // stop waits for it to end, as it does when the sandbox's mounts are gone: only then is all that the program wrote

@@ -133,7 +133,7 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 	}
 
 	report := &sandbox.Report{Box: spec.Box, Command: plan.Command, Started: time.Now(), Changes: -1}
-	s := &supervisor{plan: plan, opt: opt, proc: begun.proc, tty: host.TTY, fuseBin: host.Features.FuseOverlayBin}
+	s := &supervisor{plan: plan, opt: opt, proc: begun.proc, tty: host.TTY, host: host}
 	if host.TTY.Stdin || host.TTY.Stdout || host.TTY.Stderr {
 		s.catchStop()
 	}

@@ -27,8 +27,8 @@ type supervisor struct {
 
 	ended bool // pid 1 was waited for
 
-	fuse    *fuseServer
-	fuseBin string
+	fuse *fuseServer
+	host sandbox.Host
 
 	relay *tty.Relay
 
@@ -71,12 +71,13 @@ func (s *supervisor) supervise() (status syscall.WaitStatus, err error) {
 		s.opt.Signals.Release() // it may wait for a terminal that is stalled, and who ends us then shall have it
 		s.relay.Finish()
 	}
+	var served error
 	if s.fuse != nil {
-		err = errors.Join(err, s.fuse.stop())
+		served = s.fuse.stop()
 	}
 	switch {
-	case failed != nil:
-		return status, failed
+	case failed != nil || served != nil:
+		return status, errors.Join(failed, served)
 	case err != nil:
 		return status, fmt.Errorf("cannot wait for the sandbox: %w", err)
 	case !exited && last.Signaled():
@@ -117,7 +118,7 @@ func (s *supervisor) take(which, fd int) (err error) {
 	}
 	switch which {
 	case stage.DescriptorFuse:
-		s.fuse, err = serveFuse(s.fuseBin, s.proc, fd, s.plan)
+		s.fuse, err = serveFuse(s.proc, fd, s.plan, s.host)
 	case stage.DescriptorTTY:
 		unix.SetNonblock(fd, true)
 		master := os.NewFile(uintptr(fd), "the sandbox's terminal")
