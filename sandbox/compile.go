@@ -17,6 +17,7 @@ var passes = []func(*compiler) error{
 	(*compiler).devices,
 	(*compiler).home,
 	(*compiler).grants,
+	(*compiler).homeElsewhere,
 	(*compiler).masks,
 	(*compiler).ownState,
 	(*compiler).layout,
@@ -50,6 +51,10 @@ type compiler struct {
 	cow    *mount.Layers // the home's, with HomeCow
 	real   string        // the home without links
 	hidden []string      // real paths that Masks hide, for workdir
+
+	homeDir   string // the home without links, also where the program gets none; "" where it does not exist
+	homeAsked bool   // whether homeOnce is known
+	homeOnce  bool   // the home, and all in it, is in one place of the host alone
 }
 
 // box is the path of something in the box's directory, without links, as the stage follows none.

@@ -32,7 +32,7 @@ type facts struct {
 	Fuse    bool     // fuse-overlayfs is installed
 	TTY     sandbox.TTY
 	Env     map[string]string
-	Mounts  []string // "/home/u/mnt fuse.sshfs rw,nosuid"
+	Mounts  []string // "/home/u/mnt fuse.sshfs rw,nosuid", or with device and root "/home ext4 rw 8:1 /srv/home"
 	Files   string   // "/bin -> usr/bin", "/usr dir", "/etc/passwd file", "/home/u dir 1000:1000 700"
 }
 
@@ -104,7 +104,11 @@ func (f facts) host(t *testing.T) sandbox.Host {
 	}
 	for _, m := range f.Mounts {
 		w := strings.Fields(m)
-		h.Mounts = append(h.Mounts, sandbox.MountPoint{Path: w[0], Type: w[1], Options: strings.Split(w[2], ",")})
+		p := sandbox.MountPoint{Path: w[0], Type: w[1], Options: strings.Split(w[2], ",")}
+		if len(w) > 4 {
+			p.Device, p.Root = w[3], w[4]
+		}
+		h.Mounts = append(h.Mounts, p)
 	}
 	return h
 }

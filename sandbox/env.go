@@ -85,6 +85,12 @@ func (c *compiler) workdir() error {
 		c.plan.Workdir = cwd
 		return nil
 	}
+	// /var/home/u/project, where the home is /home/u, by a bind mount.
+	same, _ := c.elsewhere(cwd)
+	if i := slices.IndexFunc(same, c.visible); i >= 0 {
+		c.plan.Workdir = same[i]
+		return nil
+	}
 	c.plan.Workdir = home
 	c.note(fmt.Sprintf("%s cannot be seen inside: the program starts in %s", c.host.Cwd, home), "let it in with --rw . or --ro .")
 	return nil

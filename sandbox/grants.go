@@ -53,11 +53,11 @@ func (c *compiler) grants() error {
 			return &SpecError{g.From, fmt.Sprintf("cannot grant %s", g.Source), "name the directories that the program needs"}
 		}
 		for _, own := range []string{c.host.Data, c.host.Config, c.host.Runtime} {
-			if own != "" && below(f.Real, c.host.Files(own).Real) {
+			if own != "" && c.isIn(f.Real, c.host.Files(own).Real) {
 				return &SpecError{g.From, fmt.Sprintf("cannot grant %s: cove keeps its own state there", g.Source), ""}
 			}
 		}
-		if g.Access == ReadWrite && c.real != "" && below(c.real, f.Real) {
+		if g.Access == ReadWrite && c.real != "" && c.isOrHolds(f.Real, c.real) {
 			return &SpecError{g.From, fmt.Sprintf("cannot grant %s for writing: your home is in it", g.Source), "use --home share if the program shall work in your real home"}
 		}
 		if g.Target == "" {
@@ -88,6 +88,9 @@ func whyGrant(a Access) string {
 func (c *compiler) masks() error {
 	// In a home that is empty, or not there, nothing has to be hidden but in what is let in.
 	nothing := (c.plan.Home.Mode == HomeTmpfs || c.plan.Home.Mode == HomeNone) && len(c.spec.Grants) == 0
+	if whole, parts := c.elsewhere(c.homeDir); len(whole)+len(parts) > 0 {
+		nothing = false
+	}
 	for _, m := range c.spec.Masks {
 		if nothing && strings.HasPrefix(m.Path, "~/") {
 			continue
@@ -106,18 +109,38 @@ func (c *compiler) masks() error {
 // In a copy-on-write home it is a whiteout in the layer before the home: really absent, and what the program makes
 // there lands in the box. Elsewhere it is covered by an empty directory or file, if it is in sight at all.
 func (c *compiler) hide(f File, from, why string, own bool) {
-	c.hidden = append(c.hidden, f.Real)
-	op := mount.Op{Do: mount.Mask, Target: f.Real, Type: typeFile, From: from, Why: why}
-	if f.Kind == Directory {
+	c.hideAt(f.Real, f.Kind, from, why, own)
+	if f.Kind == Missing {
+		return
+	}
+	whole, parts := c.elsewhere(f.Real)
+	for _, q := range whole {
+		// What is missing there is covered by another mount. Of cove's own, which may not be there yet, the directory
+		// that it will be made in tells.
+		was, is := f.Real, q
+		for own && c.host.Files(was).Kind == Missing {
+			was, is = path.Dir(was), path.Dir(is)
+		}
+		if c.host.Files(is).Kind != Missing {
+			c.hideAt(q, f.Kind, from, why, own)
+		}
+	}
+	for _, q := range parts {
+		if kind := c.host.Files(q).Kind; kind != Missing {
+			c.hideAt(q, kind, from, why, own)
+		}
+	}
+}
+
+// hideAt hides what is at one path of the host, also where a grant shows it at another place.
+func (c *compiler) hideAt(real string, kind Kind, from, why string, own bool) {
+	c.hidden = append(c.hidden, real)
+	op := mount.Op{Do: mount.Mask, Type: typeFile, From: from, Why: why}
+	if kind == Directory {
 		op.Type = typeDir
 	}
-	c.add(place{op: op, region: regionMask, missing: f.Kind == Missing, own: own})
-	// Where a grant shows it at another place, too.
-	for _, p := range c.places {
-		if rest, ok := strings.CutPrefix(f.Real, p.op.Source+"/"); ok && p.op.Do == mount.BindTo && p.op.Source != p.op.Target {
-			op.Target = path.Join(p.op.Target, rest)
-			c.add(place{op: op, region: regionMask, missing: f.Kind == Missing, own: own})
-		}
+	for _, op.Target = range c.shownAt(real) {
+		c.add(place{op: op, region: regionMask, missing: kind == Missing, own: own})
 	}
 }
 
@@ -135,7 +158,7 @@ func (c *compiler) ownState() error {
 		c.hide(f, "cove", "cove's own state stays outside", true)
 		for _, l := range f.Links {
 			for _, p := range c.places {
-				if p.region == regionWritable && below(l.Path, p.op.Source) {
+				if p.region == regionWritable && c.isOrHolds(p.op.Source, l.Path) {
 					// A link cannot be held in its place, as a directory can (Pin).
 					return &UnsupportedError{fmt.Sprintf("cannot let the program write to %s: a symbolic link in it, %s, leads to cove's own state, and could be replaced", p.op.Source, l.Path),
 						"use --home cow, or set XDG_CONFIG_HOME and XDG_DATA_HOME to where no link leads through what is let in"}

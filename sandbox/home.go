@@ -13,13 +13,19 @@ func (c *compiler) home() error {
 	s := c.spec.Home
 	h := HomePlan{Mode: s.Or(HomeCow), Path: c.host.User.Home, From: s.From.String(), RootCow: c.plan.Home.RootCow}
 	defer func() { c.plan.Home = h }()
+	f := c.host.Files(c.host.User.Home)
+	if f.Kind == Missing {
+		f.Real, f.Links = path.Clean(c.host.User.Home), nil
+	}
+	c.homeDir = f.Real
+	if up := path.Dir(f.Real); path.Base(up) == "home" && up != "/home" && c.host.Files(up).Kind == Directory {
+		// /var/home (ostree) and /usr/home are in what every program sees; other people's homes are not.
+		c.place(mount.New("tmpfs", up, "nosuid", "nodev", "mode=755").Because("other homes do not exist"), regionOwn)
+	}
 	if h.Mode == HomeNone {
 		return nil
 	}
-	f := c.host.Files(c.host.User.Home)
-	if h.Mode == HomeTmpfs && f.Kind == Missing {
-		f.Real, f.Links = path.Clean(c.host.User.Home), nil
-	} else if f.Kind != Directory {
+	if f.Kind != Directory && (h.Mode != HomeTmpfs || f.Kind != Missing) {
 		return &UnsupportedError{fmt.Sprintf("cannot find your home directory %s", c.host.User.Home), "set HOME, or use --home none or --home tmpfs"}
 	}
 	if f.Real == "/" {
@@ -30,10 +36,6 @@ func (c *compiler) home() error {
 		c.links = append(c.links, mount.Link(l.Text, l.Path).Because("the way to your home on this host"))
 	}
 	h.Path = f.Real
-	if up := path.Dir(f.Real); path.Base(up) == "home" && up != "/home" && c.host.Files(up).Kind == Directory {
-		// /var/home (ostree) and /usr/home are in what every program sees; other people's homes are not.
-		c.place(mount.New("tmpfs", up, "nosuid", "nodev", "mode=755").Because("other homes do not exist"), regionOwn)
-	}
 	switch h.Mode {
 	case HomeTmpfs:
 		c.place(mount.New("tmpfs", f.Real, "nosuid", "nodev", "mode=700").By(h.From).Because("an empty home that vanishes"), regionOwn)

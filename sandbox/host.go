@@ -63,6 +63,8 @@ type TTY struct {
 // A MountPoint is one line of /proc/self/mountinfo.
 type MountPoint struct {
 	Path    string   // unescaped
+	Device  string   // of the file system, as "8:1"; "" where it is not known
+	Root    string   // what of the file system is shown there; "/" is all
 	Type    string   // ext4, overlay, fuse.sshfs
 	Options []string // the mount's own: ro, nosuid, relatime
 }

@@ -9,6 +9,8 @@ import (
 // A Mount is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
 type Mount struct {
 	Path    string   // where it is mounted, unescaped
+	Device  string   // of the file system, as "8:1"
+	Root    string   // what of the file system it shows, unescaped; "/" is all
 	Type    string   // file system type, as ext4 or fuse.sshfs
 	Options []string // the mount's own options; those of the file system are left out
 }
@@ -25,7 +27,7 @@ func ParseMountinfo(text string) ([]Mount, error) {
 		if !ok || len(l) < 6 || len(r) < 1 {
 			return nil, fmt.Errorf("cannot understand a line of mountinfo: %q", line)
 		}
-		mounts = append(mounts, Mount{unescape(l[4]), r[0], strings.Split(l[5], ",")})
+		mounts = append(mounts, Mount{unescape(l[4]), l[2], unescape(l[3]), r[0], strings.Split(l[5], ",")})
 	}
 	return mounts, nil
 }

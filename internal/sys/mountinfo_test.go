@@ -15,6 +15,7 @@ func TestParseMountinfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(mounts) != 2 || mounts[0].Path != "/mnt 2\\x" || mounts[0].Type != "ext3" || mounts[1].Path != "/home/u/a\nb" ||
+		mounts[0].Device != "98:0" || mounts[0].Root != "/mnt1" || mounts[1].Root != "/" ||
 		!slices.Equal(mounts[1].Options, []string{"ro", "nosuid"}) {
 		t.Errorf("got %+v", mounts)
 	}

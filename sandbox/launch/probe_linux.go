@@ -40,7 +40,7 @@ func Probe(dirs Dirs, spec sandbox.Spec) (sandbox.Host, error) {
 		return h, err
 	}
 	for _, m := range mounts {
-		h.Mounts = append(h.Mounts, sandbox.MountPoint{Path: m.Path, Type: m.Type, Options: m.Options})
+		h.Mounts = append(h.Mounts, sandbox.MountPoint(m))
 	}
 	h.TTY = sandbox.TTY{Stdin: tty.IsTerminal(0), Stdout: tty.IsTerminal(1), Stderr: tty.IsTerminal(2)}
 	h.TTY.Foreground = h.TTY.Stdin && tty.Foreground(0)

@@ -185,14 +185,17 @@ func ready(b *box.Box, spec sandbox.Spec, host sandbox.Host, begun *Stage) (*san
 // prepare makes on disk what the plan mounts.
 func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 	var own []string
+	var same [][]string // where else each is
 	for _, dir := range []string{host.Config, host.Data, host.Runtime} {
-		own = append(own, host.Files(dir).Real)
+		real := host.Files(dir).Real
+		whole, _ := sandbox.Elsewhere(host.Mounts, real)
+		own, same = append(own, real), append(same, whole)
 	}
 	for _, op := range plan.Ops {
 		// A mask over cove's own state needs it to be there, or the program could make it (Compile, ownState).
-		for _, dir := range own {
+		for i, dir := range own {
 			shown := op.Do == mount.BindTo && isBelow(dir, op.Source) && (!op.Has("ro") || op.Source != op.Target)
-			if shown || op.Do == mount.Mask && op.Target == dir {
+			if shown || op.Do == mount.Mask && (op.Target == dir || slices.Contains(same[i], op.Target)) {
 				if err := os.MkdirAll(dir, 0o700); err != nil {
 					return fmt.Errorf("cannot make %s, which must be hidden from the program: %w", dir, err)
 				}
