@@ -7,8 +7,11 @@ import (
 	"go/format"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"cove/sandbox"
 )
 
 var update = flag.Bool("update", false, "write what the goldens and generated files should be")
@@ -84,5 +87,26 @@ func literal(b *bytes.Buffer, v reflect.Value, short bool) {
 		b.WriteString("}")
 	default:
 		fmt.Fprintf(b, "%#v", v.Interface())
+	}
+}
+
+// Merge relies on it.
+func TestBuiltinMasksAreThereOnce(t *testing.T) {
+	for _, l := range builtins {
+		seen := map[string]bool{}
+		for _, m := range l.Spec.Masks {
+			if seen[m.Path] {
+				t.Errorf("%s hides %s twice", l.Name, m.Path)
+			}
+			seen[m.Path] = true
+		}
+	}
+}
+
+// What sandbox passes over for who is not root is the set of that name.
+func TestSystemSecrets(t *testing.T) {
+	paths, ok := BuiltinSet(sandbox.SystemSecrets[1:])
+	if !ok || !slices.Contains(paths, "/etc/shadow") {
+		t.Errorf("%s is %q", sandbox.SystemSecrets, paths)
 	}
 }

@@ -32,7 +32,7 @@ func Merge(layers ...*Layer) (sandbox.Spec, error) {
 				continue
 			}
 		}
-		add(&s, &l.Spec)
+		add(&s, &l.Spec, slices.Contains(builtins, l))
 	}
 	if s.Home.Value == sandbox.HomeNone {
 		for _, g := range s.Grants {
@@ -45,8 +45,8 @@ func Merge(layers ...*Layer) (sandbox.Spec, error) {
 	return s, errs.orNil()
 }
 
-// add merges one layer's own wishes into s.
-func add(s, l *sandbox.Spec) {
+// add merges one layer's own wishes into s. Once says that no mask is in it twice.
+func add(s, l *sandbox.Spec, once bool) {
 	if l.Command != nil {
 		s.Command = l.Command
 	}
@@ -67,7 +67,7 @@ func add(s, l *sandbox.Spec) {
 			}
 		}
 	}
-	addFiles(s, l)
+	addFiles(s, l, once)
 	s.Env = mergeEnv(s.Env, l.Env)
 	for _, limit := range l.Limits {
 		s.Limits = slices.DeleteFunc(s.Limits, func(old sandbox.Limit) bool { return old.Name == limit.Name })
@@ -78,7 +78,12 @@ func add(s, l *sandbox.Spec) {
 	s.SeccompDeny = addNames(without(s.SeccompDeny, l.SeccompAllow), l.SeccompDeny)
 }
 
-func addFiles(s, l *sandbox.Spec) {
+func addFiles(s, l *sandbox.Spec, once bool) {
+	if once && len(s.Masks)+len(s.Grants)+len(l.Grants) == 0 {
+		// The default profile, mostly: there is nothing that its hundreds of masks could meet.
+		s.Masks = append(s.Masks, l.Masks...)
+		return
+	}
 	hidden := make(map[string]bool, len(l.Masks))
 	for _, m := range l.Masks {
 		hidden[m.Path] = true

@@ -19,7 +19,7 @@ type pathSet struct {
 // builtinSets are known to every profile. Their paths are those that programs use on Linux where no variable says
 // otherwise; what the XDG directories hold is taken to be at the default places.
 //
-// All of them are in the home: in another root (process.root) the same path of the system would be another file.
+// All but the last are in the home: in another root (process.root) the same path of the system would be another file.
 var builtinSets = []pathSet{
 	{name: "secrets", doc: "All of the sets below: what a stranger's program has no business with.",
 		members: []string{"@ssh", "@credentials", "@keyrings", "@passwords", "@browsers", "@messengers", "@vpn", "@history"}},
@@ -62,6 +62,15 @@ var builtinSets = []pathSet{
 			"~/.ash_history", "~/.sh_history", "~/.ksh_history", "~/.mksh_history", "~/.local/share/atuin", "~/.local/share/nushell", "~/.config/nushell/history.txt",
 			"~/.psql_history", "~/.mysql_history", "~/.mariadb_history", "~/.sqlite_history", "~/.rediscli_history", "~/.mongosh", "~/.dbshell",
 			"~/.python_history", "~/.node_repl_history", "~/.irb_history", "~/.lesshst", "~/.local/state/less/history", "~/.viminfo", "~/.local/share/recently-used.xbel", "~/.local/state/bash", "~/.local/state/python_history", "~/.wget-hsts"}},
+	{name: "system-secrets", doc: "What only root may read of the system: password hashes, private keys, logs, databases. It counts where root runs cove, over the host's own root.",
+		members: []string{"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/security/opasswd", "/etc/krb5.keytab",
+			"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_dsa_key",
+			"/etc/ssl/private", "/etc/pki/tls/private", "/etc/letsencrypt", "/etc/ipsec.secrets", "/etc/ipsec.d/private", "/etc/swanctl/private", "/etc/wireguard", "/etc/openvpn",
+			"/etc/ppp/chap-secrets", "/etc/ppp/pap-secrets", "/etc/NetworkManager/system-connections", "/etc/wpa_supplicant", "/etc/cryptsetup-keys.d", "/etc/credstore", "/etc/credstore.encrypted",
+			"/etc/kubernetes", "/etc/rancher", "/etc/mysql/debian.cnf", "/etc/postfix/sasl_passwd", "/etc/exim4/passwd.client", "/etc/samba/private", "/etc/apt/auth.conf", "/etc/apt/auth.conf.d",
+			"/var/log", "/var/backups", "/var/mail", "/var/spool", "/var/crash",
+			"/var/lib/systemd", "/var/lib/private", "/var/lib/NetworkManager", "/var/lib/iwd", "/var/lib/bluetooth", "/var/lib/sss", "/var/lib/samba", "/var/lib/tailscale", "/var/lib/cloud",
+			"/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql", "/var/lib/redis", "/var/lib/docker", "/var/lib/containers", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/rancher", "/var/lib/libvirt"}},
 }
 
 // BuiltinSet expands a built-in path set, named without its @.

@@ -92,8 +92,11 @@ func (c *compiler) masks() error {
 		nothing = false
 	}
 	for _, m := range c.spec.Masks {
-		if nothing && strings.HasPrefix(m.Path, "~/") {
+		switch {
+		case nothing && strings.HasPrefix(m.Path, "~/"):
 			continue
+		case m.From.Set == SystemSecrets && (c.host.User.UID != 0 || c.spec.Root.IsSet):
+			continue // closed to others anyway; and in another root it is another file
 		}
 		f := c.host.Files(c.expand(m.Path))
 		if f.Real == c.real || f.Real == "/" {

@@ -72,6 +72,11 @@ func (c *compiler) root() error {
 		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/kallsyms", "/proc/kmsg"} {
 		c.kernelFile(p, mount.Op{Do: mount.Mask, Target: p})
 	}
+	if c.host.User.UID == 0 {
+		for _, p := range rootProc {
+			c.kernelFile(p, mount.Op{Do: mount.Mask, Target: p})
+		}
+	}
 
 	c.place(mount.New("tmpfs", "/dev", "nosuid", "noexec", "mode=755").Because("a minimal /dev"), regionOwn)
 	c.place(size(mount.New("tmpfs", "/dev/shm", "nosuid", "nodev", "mode=1777")), regionOwn)
@@ -99,6 +104,11 @@ func Stock() []mount.Op {
 	}
 	return all
 }
+
+// rootProc is what of /proc only root may open: where things lie in the kernel's memory, whose pages are whose, how many
+// characters came over serial lines; and what only root may write.
+var rootProc = []string{"/proc/allocinfo", "/proc/bootconfig", "/proc/dynamic_debug", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/mtrr",
+	"/proc/pagetypeinfo", "/proc/pressure", "/proc/slabinfo", "/proc/tty/driver", "/proc/vmallocinfo", "/proc/vmcore"}
 
 // kernelFile adds an op on a file of /proc, where the kernel has it.
 func (c *compiler) kernelFile(p string, op mount.Op) {

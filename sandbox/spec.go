@@ -128,6 +128,9 @@ type Grant struct {
 	From     Origin
 }
 
+// SystemSecrets is the path set whose Masks count only where root runs cove, over the host's own root.
+const SystemSecrets = "@system-secrets"
+
 // A Mask hides one path. A path that does not exist is not an error.
 type Mask struct {
 	Path string
