@@ -81,6 +81,7 @@ func try(lower, upper, work string, b mount.Builder) error {
 	}
 	s.Direct = true
 	l := &s.Setup
+	l.CloseInherited(opMap)
 	l.WriteFile(opMap, "/proc/self/setgroups", "deny")
 	l.WriteFile(opMap, "/proc/self/uid_map", oneID(os.Getuid()))
 	l.WriteFile(opMap, "/proc/self/gid_map", oneID(os.Getgid()))

@@ -21,21 +21,42 @@ import (
 // With mount(2) alone (Classic) a mount can only come from a tree that is still attached, so Pivot is the last
 // op. Every path in the new root is then resolved from a handle of the root by openat2(2), which refuses links.
 type Builder interface {
-	// Gather adds the calls that must be made while the host's tree is /.
+	// Gather adds the calls that must be made while the host's tree is /. The stage must have begun by closing what it
+	// inherited (stage.List.CloseInherited): see numbers.
 	Gather(list *stage.List, ops []Op)
 	// Build adds the calls that make the root.
 	Build(list *stage.List, ops []Op)
 }
 
-// Fixed descriptors. Their numbers must be known when the Script is laid out, because they are part of strings
-// such as "lowerdir=/proc/self/fd/200". They are far above what the supervisor has open.
-const (
-	fdRoot   = 190 // the new root, with Classic
-	fdSource = 191 // Classic: what is bound
-	fdTarget = 192 // Classic: where to
-	fdFuse   = 193
-	fdLayers = 200 // and up
-)
+// numbers are descriptors whose numbers must be known when the Script is laid out, because they are part of strings
+// such as "lowerdir=/proc/self/fd/60". The kernel gives the lowest that is free, and at the beginning 0 to 3 alone are
+// taken: so these lie above as many as there can be, and not higher, for RLIMIT_NOFILE may be low.
+type numbers struct {
+	root   int // the new root, with Classic
+	source int // Classic: what is bound
+	target int // Classic: where to
+	fuse   int
+	layers int // and up: of each overlay, as many as stride
+	stride int
+}
+
+// transient is more than are open for a moment, beside what is held for later.
+const transient = 8
+
+func number(ops []Op, stock int) (n numbers) {
+	held := stock + 1 // /dev/null, for masks
+	for _, op := range ops {
+		if op.Do == BindTo || op.Do == Overlay || op.Do == Mount && early(op) {
+			held++
+		}
+		if op.Do == Overlay {
+			n.stride = max(n.stride, len(op.Layers.Lower)+3) // a front, upper and work
+		}
+	}
+	first := 4 + held + transient
+	n.root, n.source, n.target, n.fuse, n.layers = first, first+1, first+2, first+3, first+4
+	return n
+}
 
 func procFD(n int) string { return fmt.Sprintf("/proc/self/fd/%d", n) }
 
@@ -166,12 +187,9 @@ func layers(l *stage.List, i int, v *Layers, first int) []string {
 	return options
 }
 
-func closeLayers(l *stage.List, i int, first int) {
-	l.Call(i, unix.SYS_CLOSE_RANGE, first, first+layersPerMount-1, 0)
+func (n numbers) closeLayers(l *stage.List, i int, first int) {
+	l.Call(i, unix.SYS_CLOSE_RANGE, first, first+n.stride-1, 0)
 }
-
-// layersPerMount is how many fixed descriptors each overlay has for itself.
-const layersPerMount = 16
 
 // frontOptions are those of the tmpfs that holds a Front.
 var frontOptions = []string{"mode=755"}
@@ -206,25 +224,29 @@ func fillFront(l *stage.List, i int, entries []Entry, dir any) {
 	}
 }
 
-// fuseOptions are those of a fuse mount whose /dev/fuse is open at fdFuse.
-func fuseOptions(op Op) []string {
-	return append([]string{fmt.Sprintf("fd=%d", fdFuse), "rootmode=40000"}, op.Options...)
+// early tells which new file systems are made while the host's tree is in sight: FUSE needs /dev/fuse, and a new proc is
+// given only to who can see an old one that nothing covers (mount_too_revealing).
+func early(op Op) bool { return op.Type == "proc" || op.Type == "fuse" }
+
+// fuseOptions are those of a fuse mount whose /dev/fuse is open at n.fuse.
+func (n numbers) fuseOptions(op Op) []string {
+	return append([]string{fmt.Sprintf("fd=%d", n.fuse), "rootmode=40000"}, op.Options...)
 }
 
-// openFuse adds opening /dev/fuse at fdFuse, inside the user namespace as the kernel asks (fuse_fill_super compares
+// openFuse adds opening /dev/fuse at n.fuse, inside the user namespace as the kernel asks (fuse_fill_super compares
 // the opener's with the mount's).
-func openFuse(l *stage.List, i int) stage.Parcel {
+func (n numbers) openFuse(l *stage.List, i int) stage.Parcel {
 	p := l.NewParcel(stage.DescriptorFuse)
 	l.Call(i, unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0).Into(p.Slot())
-	l.Call(i, unix.SYS_DUP3, p.Slot(), fdFuse, unix.O_CLOEXEC)
+	l.Call(i, unix.SYS_DUP3, p.Slot(), n.fuse, unix.O_CLOEXEC)
 	return p
 }
 
 // handFuse adds sending the device to the supervisor, and waiting until its file system is served. It must be mounted
 // by now: to read from a device without a file system is EPERM.
-func handFuse(l *stage.List, i int, p stage.Parcel) {
+func (n numbers) handFuse(l *stage.List, i int, p stage.Parcel) {
 	l.Hand(i, p)
 	closeFD(l, i, p.Slot())
-	closeFD(l, i, fdFuse)
+	closeFD(l, i, n.fuse)
 	l.Wait(i)
 }

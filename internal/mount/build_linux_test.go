@@ -62,10 +62,11 @@ func run(t *testing.T, b mount.Builder, ops []mount.Op, script string) (out stri
 	for _, f := range [][2]string{{"setgroups", "deny"}, {"uid_map", fmt.Sprintf("%d %[1]d 1", os.Getuid())}, {"gid_map", fmt.Sprintf("%d %[1]d 1", os.Getgid())}} {
 		s.Setup.WriteFile(-9, "/proc/self/"+f[0], f[1])
 	}
+	s.Setup.Call(-9, unix.SYS_DUP3, int(w.Fd()), 1, 0)
+	s.Setup.Call(-9, unix.SYS_DUP3, int(w.Fd()), 2, 0)
+	s.Setup.CloseInherited(-9)
 	b.Gather(&s.Setup, ops)
 	b.Build(&s.Setup, ops)
-	s.Program.Call(-9, unix.SYS_DUP3, int(w.Fd()), 1, 0)
-	s.Program.Call(-9, unix.SYS_DUP3, int(w.Fd()), 2, 0)
 	s.Program.CloseOnExec(-9, 3)
 	s.Program.Unblock(-9)
 	if err := s.Exec([]string{"/bin/sh"}, []string{"sh", "-c", script}, []string{"PATH=/usr/bin:/bin"}); err != nil {

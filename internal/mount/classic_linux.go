@@ -17,8 +17,10 @@ type Classic struct {
 	// takes them along, and mount(2) makes only one mount read-only at a time.
 	Below func(path string) []Submount
 
-	held []stage.Slot
-	fuse stage.Parcel
+	numbers
+	held   []stage.Slot // for each op, what is bound
+	null   stage.Slot   // /dev/null, which files are masked with
+	device stage.Parcel // of the fuse mount
 }
 
 // A Submount is a mount of the host. Flags are MS_*: those that it has must be given again when it is remounted
@@ -35,27 +37,28 @@ const base = "/dev"
 
 // Gather implements Builder.
 func (b *Classic) Gather(l *stage.List, ops []Op) {
-	b.held = make([]stage.Slot, len(ops))
+	b.held, b.numbers = make([]stage.Slot, len(ops)), number(ops, 0)
 	l.Call(0, unix.SYS_MOUNT, nil, "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil)
-	first := fdLayers
+	first, masked := b.layers, false
 	for i, op := range ops {
 		switch op.Do {
 		case BindTo:
 			b.held[i] = open(l, i, unix.AT_FDCWD, op.Source, 0, 0)
 		case Mask:
-			if op.Type != "dir" {
-				b.held[i] = open(l, i, unix.AT_FDCWD, "/dev/null", 0, 0)
+			if op.Type != "dir" && !masked {
+				masked = true
+				b.null = open(l, i, unix.AT_FDCWD, "/dev/null", 0, 0)
 			}
 		case Overlay:
 			layers(l, i, op.Layers, first)
-			first += layersPerMount
+			first += b.stride
 		case Mount:
 			if op.Type == "fuse" {
-				b.fuse = openFuse(l, i)
+				b.device = b.openFuse(l, i)
 			}
 		}
 	}
-	first = fdLayers
+	first = b.layers
 	for i, op := range ops {
 		if op.Do != Overlay {
 			continue
@@ -68,30 +71,32 @@ func (b *Classic) Gather(l *stage.List, ops []Op) {
 			closeFD(l, i, m)
 			fillFront(l, i, op.Layers.Front, first)
 		}
-		first += layersPerMount
+		first += b.stride
 	}
 }
 
 // Build implements Builder.
 func (b *Classic) Build(l *stage.List, ops []Op) {
-	first := fdLayers
+	first := b.layers
 	for i, op := range ops {
 		switch op.Do {
 		case Mkdir, File, Symlink:
-			makeEntry(l, i, op, fdRoot, unix.RESOLVE_IN_ROOT)
+			makeEntry(l, i, op, b.root, unix.RESOLVE_IN_ROOT)
 		case BindTo:
 			b.bind(l, i, b.held[i], op)
+			closeFD(l, i, b.held[i])
 		case Protect, Pin:
-			self := open(l, i, fdRoot, op.Target, 0, unix.RESOLVE_IN_ROOT)
+			self := open(l, i, b.root, op.Target, 0, unix.RESOLVE_IN_ROOT)
 			bound := op
 			if op.Do == Protect {
 				bound = op.With("ro")
 			}
 			b.bind(l, i, self, bound)
+			closeFD(l, i, self)
 		case Mount:
 			if op.Type == "fuse" {
-				b.mount(l, i, op.Type, op.Target, fuseOptions(op))
-				handFuse(l, i, b.fuse)
+				b.mount(l, i, op.Type, op.Target, b.fuseOptions(op))
+				b.handFuse(l, i, b.device)
 				continue
 			}
 			b.mount(l, i, op.Type, op.Target, op.Options)
@@ -99,19 +104,19 @@ func (b *Classic) Build(l *stage.List, ops []Op) {
 			_, ms, _ := attributes(op.Options)
 			options := layers(l.NewList(), i, op.Layers, first)
 			b.mountAt(l, i, "overlay", op.Target, ms, strings.Join(options, ","))
-			closeLayers(l, i, first)
-			first += layersPerMount
+			b.closeLayers(l, i, first)
+			first += b.stride
 		case Mask:
 			const ms = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 			if op.Type == "dir" {
 				b.mountAt(l, i, "tmpfs", op.Target, ms, "mode=555,size=4k,nr_inodes=1")
 				continue
 			}
-			b.bind(l, i, b.held[i], Op{Target: op.Target, Source: "/dev/null", Options: []string{"ro", "nosuid", "nodev", "noexec"}})
+			b.bind(l, i, b.null, Op{Target: op.Target, Source: "/dev/null", Options: []string{"ro", "nosuid", "nodev", "noexec"}})
 		case Seal:
 			b.remount(l, i, op.Target, unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV)
 		case Pivot:
-			l.Call(i, unix.SYS_FCHDIR, fdRoot)
+			l.Call(i, unix.SYS_FCHDIR, b.root)
 			pivot(l, i)
 		}
 	}
@@ -127,27 +132,26 @@ func (b *Classic) mountAt(l *stage.List, i int, fstype, target string, ms uintpt
 	if target == "/" {
 		l.Call(i, unix.SYS_MOUNT, fstype, base, fstype, ms, data)
 		root := open(l, i, unix.AT_FDCWD, base, unix.O_DIRECTORY, 0)
-		l.Call(i, unix.SYS_DUP3, root, fdRoot, unix.O_CLOEXEC)
+		l.Call(i, unix.SYS_DUP3, root, b.root, unix.O_CLOEXEC)
 		closeFD(l, i, root)
 		return
 	}
-	b.target(l, i, target)
-	l.Call(i, unix.SYS_MOUNT, fstype, procFD(fdTarget), fstype, ms, data)
+	b.openTarget(l, i, target)
+	l.Call(i, unix.SYS_MOUNT, fstype, procFD(b.target), fstype, ms, data)
 }
 
-// target adds opening target at fdTarget.
-func (b *Classic) target(l *stage.List, i int, target string) {
-	fd := open(l, i, fdRoot, path.Clean(target), 0, unix.RESOLVE_IN_ROOT)
-	l.Call(i, unix.SYS_DUP3, fd, fdTarget, unix.O_CLOEXEC)
+// openTarget adds opening target at b.target.
+func (b *Classic) openTarget(l *stage.List, i int, target string) {
+	fd := open(l, i, b.root, path.Clean(target), 0, unix.RESOLVE_IN_ROOT)
+	l.Call(i, unix.SYS_DUP3, fd, b.target, unix.O_CLOEXEC)
 	closeFD(l, i, fd)
 }
 
 // bind adds binding what source is at the op's target, with its options on every mount that comes along.
 func (b *Classic) bind(l *stage.List, i int, source stage.Slot, op Op) {
-	l.Call(i, unix.SYS_DUP3, source, fdSource, unix.O_CLOEXEC)
-	closeFD(l, i, source)
-	b.target(l, i, op.Target)
-	l.Call(i, unix.SYS_MOUNT, procFD(fdSource), procFD(fdTarget), nil, unix.MS_BIND|unix.MS_REC, nil)
+	l.Call(i, unix.SYS_DUP3, source, b.source, unix.O_CLOEXEC)
+	b.openTarget(l, i, op.Target)
+	l.Call(i, unix.SYS_MOUNT, procFD(b.source), procFD(b.target), nil, unix.MS_BIND|unix.MS_REC, nil)
 	_, ms, _ := attributes(op.Options)
 	if ms == 0 {
 		return
@@ -167,6 +171,6 @@ func (b *Classic) bind(l *stage.List, i int, source stage.Slot, op Op) {
 }
 
 func (b *Classic) remount(l *stage.List, i int, target string, ms uintptr) {
-	b.target(l, i, target)
-	l.Call(i, unix.SYS_MOUNT, nil, procFD(fdTarget), nil, unix.MS_REMOUNT|unix.MS_BIND|ms, nil)
+	b.openTarget(l, i, target)
+	l.Call(i, unix.SYS_MOUNT, nil, procFD(b.target), nil, unix.MS_REMOUNT|unix.MS_BIND|ms, nil)
 }

@@ -13,7 +13,9 @@ import (
 
 // NewAPI builds with open_tree, fsopen and move_mount (Linux 5.2) and mount_setattr (5.12).
 type NewAPI struct {
-	held  []stage.Slot // for each op, its detached mount
+	numbers
+	held  []stage.Slot // for each op, its detached mount, where that is made early
+	null  stage.Slot   // a mount of /dev/null, which files are masked with
 	stock []stocked
 }
 
@@ -48,10 +50,10 @@ func (b *NewAPI) take(l *stage.List, i int, op Op) stage.Slot {
 
 // Gather implements Builder.
 func (b *NewAPI) Gather(l *stage.List, ops []Op) {
-	b.held = make([]stage.Slot, len(ops))
+	b.held, b.numbers = make([]stage.Slot, len(ops)), number(ops, len(b.stock))
 	// The new mount namespace is a slave of the host's: what is mounted there from now on would appear here.
 	l.Call(0, unix.SYS_MOUNT, nil, "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil)
-	first := fdLayers
+	first, masked := b.layers, false
 	for i, op := range ops {
 		switch op.Do {
 		case BindTo:
@@ -64,15 +66,15 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 			setAttr(l, i, b.held[i], "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr)
 		case Mount:
 			if op.Type == "fuse" {
-				device := openFuse(l, i)
-				attr, _, own := attributes(fuseOptions(op))
+				device := b.openFuse(l, i)
+				attr, _, own := attributes(b.fuseOptions(op))
 				b.held[i] = newFS(l, i, op.Type, attr, own)
-				handFuse(l, i, device)
+				b.handFuse(l, i, device)
 				continue
 			}
-			// proc, too, must be made while the host's /proc is in sight: the kernel gives a new one only
-			// to who can see an old one that nothing covers (mount_too_revealing).
-			b.held[i] = b.take(l, i, op)
+			if early(op) {
+				b.held[i] = b.take(l, i, op)
+			}
 		case Overlay:
 			if len(op.Layers.Front) > 0 {
 				m := newFS(l, i, "tmpfs", 0, frontOptions)
@@ -85,36 +87,48 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 			}
 			attr, _, _ := attributes(op.Options)
 			b.held[i] = newFS(l, i, "overlay", attr, layers(l, i, op.Layers, first))
-			closeLayers(l, i, first)
+			b.closeLayers(l, i, first)
 			if len(op.Layers.Front) > 0 {
 				// Nothing may be left on top of /: Pivot lets go of the topmost mount there alone.
 				l.Call(i, unix.SYS_UMOUNT2, "/", unix.MNT_DETACH)
 			}
-			first += layersPerMount
+			first += b.stride
 		case Mask:
-			b.held[i] = b.nothing(l, i, op)
+			if op.Type != "dir" && !masked {
+				masked = true
+				b.null = cloneTree(l, i, unix.AT_FDCWD, "/dev/null", 0)
+				setAttr(l, i, b.null, "", unix.AT_EMPTY_PATH, nothing)
+			}
 		}
 	}
 }
 
-// nothing is what a Mask covers its target with.
-func (b *NewAPI) nothing(l *stage.List, i int, op Op) stage.Slot {
-	const attr = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
-	if op.Type == "dir" {
-		return newFS(l, i, "tmpfs", attr, []string{"mode=555", "size=4k", "nr_inodes=1"})
-	}
-	t := cloneTree(l, i, unix.AT_FDCWD, "/dev/null", 0)
-	setAttr(l, i, t, "", unix.AT_EMPTY_PATH, attr)
-	return t
-}
+// nothing are the attributes of what a Mask covers its target with.
+const nothing = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
 
 // Build implements Builder.
 func (b *NewAPI) Build(l *stage.List, ops []Op) {
+	masked := false
 	for i, op := range ops {
 		switch op.Do {
 		case Mkdir, File, Symlink:
 			makeEntry(l, i, op, unix.AT_FDCWD, 0)
-		case BindTo, Mask, Overlay, Mount:
+		case Mask:
+			switch {
+			case op.Type == "dir":
+				b.attach(l, i, newFS(l, i, "tmpfs", nothing, []string{"mode=555", "size=4k", "nr_inodes=1"}), op.Target)
+			case !masked:
+				masked = true
+				b.move(l, i, b.null, op.Target)
+			default:
+				// By the first one's descriptor, now that it is mounted: a detached one cannot be cloned before Linux 6.15.
+				// Not by its path, which is another file by now if the host replaced what was there.
+				b.attach(l, i, cloneTree(l, i, b.null, "", unix.AT_EMPTY_PATH), op.Target)
+			}
+		case BindTo, Overlay, Mount:
+			if op.Do == Mount && !early(op) {
+				b.held[i] = b.take(l, i, op)
+			}
 			if op.Target == "/" {
 				// On top of the host's root, where it is out of the way of what is still to be found;
 				// Pivot makes it the root.
@@ -141,12 +155,16 @@ func (b *NewAPI) Build(l *stage.List, ops []Op) {
 	}
 }
 
-// attach adds moving the detached mount to target.
+// attach adds moving the detached mount to target, and letting it go.
 func (b *NewAPI) attach(l *stage.List, i int, held stage.Slot, target string) {
+	b.move(l, i, held, target)
+	closeFD(l, i, held)
+}
+
+func (b *NewAPI) move(l *stage.List, i int, held stage.Slot, target string) {
 	fd := open(l, i, unix.AT_FDCWD, path.Clean(target), 0, 0)
 	l.Call(i, unix.SYS_MOVE_MOUNT, held, "", fd, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
 	closeFD(l, i, fd)
-	closeFD(l, i, held)
 }
 
 func cloneTree(l *stage.List, i int, dir any, p string, flags int) stage.Slot {

@@ -185,6 +185,13 @@ func (l *List) Unblock(op int) {
 	l.Call(op, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, unsafe.Pointer(Put(l, uint64(0))), nil, 8)
 }
 
+// CloseInherited adds closing every descriptor but the standard streams and the stage's own, which becomes 3. What was
+// inherited from who started the supervisor can be anything, of any number; after this, new ones are the lowest.
+func (l *List) CloseInherited(op int) {
+	l.Call(op, unix.SYS_DUP3, l.ctl, 3, unix.O_CLOEXEC).Into(l.ctl).Tolerate(unix.EINVAL) // it is 3
+	l.Call(op, unix.SYS_CLOSE_RANGE, 4, ^uint32(0), 0)
+}
+
 // CloseOnExec adds marking all descriptors from first on, so that the program does not inherit them.
 func (l *List) CloseOnExec(op, first int) {
 	l.Call(op, unix.SYS_CLOSE_RANGE, first, ^uint32(0), int(unix.CLOSE_RANGE_CLOEXEC))

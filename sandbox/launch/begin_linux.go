@@ -36,6 +36,7 @@ func Begin(spec sandbox.Spec) *Stage {
 	if s.net {
 		flags |= unix.CLONE_NEWNET
 	}
+	s.script.First.CloseInherited(stepNamespaces)
 	s.script.First.Call(stepNamespaces, unix.SYS_UNSHARE, flags)
 	if s.net {
 		loopback(&s.script.First)

@@ -94,15 +94,16 @@ func fuseScript(bin string, dev, out int, plan *sandbox.Plan, host sandbox.Host)
 	}
 	s.Direct = true
 	l := &s.Setup
+	// Standard input is /dev/fuse: a number that is free whatever else is open.
+	for fd, from := range []int{dev, out, out} {
+		l.Call(stepFuse, unix.SYS_DUP3, from, fd, 0)
+	}
+	l.CloseInherited(stepFuse)
 	mapIDs(l, plan.IDs)
 	builder := newBuilder(plan.Classic, host)
 	builder.Gather(l, v.Ops)
 	builder.Build(l, v.Ops)
 
-	// Standard input is /dev/fuse: a number that is free whatever else is open.
-	for fd, from := range []int{dev, out, out} {
-		l.Call(stepFuse, unix.SYS_DUP3, from, fd, 0)
-	}
 	l.CloseOnExec(stepFuse, 3)
 	// It must not die of the signals that the terminal sends to our group.
 	l.Call(stepFuse, unix.SYS_SETSID)

@@ -263,6 +263,11 @@ func explain(err error) error {
 		}
 	}
 	var step *StepError
+	var files unix.Rlimit
+	if errors.As(err, &step) && (step.Errno == unix.EMFILE || step.Errno == unix.EBADF) && unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil && files.Cur < 1024 {
+		// The number of a descriptor that is above the limit is EBADF (dup(2)).
+		return &sandbox.UnsupportedError{Msg: step.Error(), Hint: fmt.Sprintf("no more than %d files may be open at once here; raise that: ulimit -n 1024", files.Cur)}
+	}
 	if errors.As(err, &step) && (step.Errno == unix.EPERM || step.Errno == unix.EACCES) {
 		if hint := appArmorHint(); hint != "" {
 			return &sandbox.UnsupportedError{Msg: step.Error(), Hint: hint}
