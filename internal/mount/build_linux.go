@@ -123,8 +123,8 @@ func parent(l *stage.List, op int, dir any, target string, extra uint64) (fd sta
 
 // make adds mkdir (with all parents), file and symlink: the ops that leave something in the new root itself.
 func makeEntry(l *stage.List, i int, op Op, dir any, extra uint64) {
-	if name := strings.TrimPrefix(op.Target, "/"); name != "" && !strings.Contains(name, "/") {
-		// In the root itself, which is dir or the working directory: there is no way to it that could lead astray.
+	if inRoot(op.Target) { // which is dir, or the working directory
+		name := op.Target[1:]
 		switch op.Do {
 		case Mkdir:
 			l.Call(i, unix.SYS_MKDIRAT, dir, name, 0o755).Tolerate(unix.EEXIST)
@@ -139,6 +139,11 @@ func makeEntry(l *stage.List, i int, op Op, dir any, extra uint64) {
 	case Mkdir:
 		at := "/"
 		for _, name := range strings.Split(strings.Trim(op.Target, "/"), "/") {
+			if at == "/" {
+				l.Call(i, unix.SYS_MKDIRAT, dir, name, 0o755).Tolerate(unix.EEXIST)
+				at += name
+				continue
+			}
 			fd := open(l, i, dir, at, unix.O_DIRECTORY, extra)
 			l.Call(i, unix.SYS_MKDIRAT, fd, name, 0o755).Tolerate(unix.EEXIST)
 			closeFD(l, i, fd)

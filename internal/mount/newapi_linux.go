@@ -13,6 +13,10 @@ import (
 
 // NewAPI builds with open_tree, fsopen and move_mount (Linux 5.2) and mount_setattr (5.12).
 type NewAPI struct {
+	// Thrifty says that few descriptors may be open at a time: then each is closed as soon as it is not needed. Otherwise
+	// Build leaves that to one call at its end.
+	Thrifty bool
+
 	numbers
 	held  []stage.Slot // for each op, its detached mount, where that is made early
 	null  stage.Slot   // a mount of /dev/null, which files are masked with
@@ -47,6 +51,9 @@ func (b *NewAPI) take(l *stage.List, i int, op Op) stage.Slot {
 	attr, _, own := attributes(op.Options)
 	return newFS(l, i, op.Type, attr, own)
 }
+
+// inRoot tells whether p is a name in the root itself. It is our own, and nobody else can have made a link there.
+func inRoot(p string) bool { return len(p) > 1 && strings.LastIndexByte(p, '/') == 0 }
 
 // Gather implements Builder.
 func (b *NewAPI) Gather(l *stage.List, ops []Op) {
@@ -108,6 +115,20 @@ const nothing = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATT
 
 // Build implements Builder.
 func (b *NewAPI) Build(l *stage.List, ops []Op) {
+	b.build(l, ops)
+	if !b.Thrifty {
+		l.Call(len(ops)-1, unix.SYS_CLOSE_RANGE, 4, ^uint32(0), 0)
+	}
+}
+
+// close adds closing a descriptor, at once or at the end of Build.
+func (b *NewAPI) close(l *stage.List, i int, fd stage.Slot) {
+	if b.Thrifty {
+		closeFD(l, i, fd)
+	}
+}
+
+func (b *NewAPI) build(l *stage.List, ops []Op) {
 	masked := false
 	for i, op := range ops {
 		switch op.Do {
@@ -134,14 +155,14 @@ func (b *NewAPI) Build(l *stage.List, ops []Op) {
 				// Pivot makes it the root.
 				l.Call(i, unix.SYS_MOVE_MOUNT, b.held[i], "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
 				l.Call(i, unix.SYS_FCHDIR, b.held[i])
-				closeFD(l, i, b.held[i])
+				b.close(l, i, b.held[i])
 				continue
 			}
 			b.attach(l, i, b.held[i], op.Target)
 		case Protect, Pin:
 			fd := open(l, i, unix.AT_FDCWD, op.Target, 0, 0)
 			t := cloneTree(l, i, fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
-			closeFD(l, i, fd)
+			b.close(l, i, fd)
 			if op.Do == Protect {
 				attr, _, _ := attributes(op.Options)
 				setAttr(l, i, t, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr|unix.MOUNT_ATTR_RDONLY)
@@ -158,13 +179,18 @@ func (b *NewAPI) Build(l *stage.List, ops []Op) {
 // attach adds moving the detached mount to target, and letting it go.
 func (b *NewAPI) attach(l *stage.List, i int, held stage.Slot, target string) {
 	b.move(l, i, held, target)
-	closeFD(l, i, held)
+	b.close(l, i, held)
 }
 
 func (b *NewAPI) move(l *stage.List, i int, held stage.Slot, target string) {
+	if inRoot(target) {
+		// Without MOVE_MOUNT_T_SYMLINKS no link is followed that is the last component, and there is no other.
+		l.Call(i, unix.SYS_MOVE_MOUNT, held, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH)
+		return
+	}
 	fd := open(l, i, unix.AT_FDCWD, path.Clean(target), 0, 0)
 	l.Call(i, unix.SYS_MOVE_MOUNT, held, "", fd, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-	closeFD(l, i, fd)
+	b.close(l, i, fd)
 }
 
 func cloneTree(l *stage.List, i int, dir any, p string, flags int) stage.Slot {

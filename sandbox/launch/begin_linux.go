@@ -8,6 +8,7 @@ import (
 
 	"cove/internal/mount"
 	"cove/internal/stage"
+	"cove/internal/sys/early"
 	"cove/sandbox"
 )
 
@@ -42,7 +43,7 @@ func Begin(spec sandbox.Spec) *Stage {
 		loopback(&s.script.First)
 	}
 	if newMountAPI().OK && mountSetattr().OK {
-		s.stock = &mount.NewAPI{}
+		s.stock = &mount.NewAPI{Thrifty: early.NoFile.Max < plenty}
 		s.stock.Stock(&s.script.First, stepStock, sandbox.Stock())
 	}
 	s.proc, s.err = s.script.Fork()
@@ -52,6 +53,10 @@ func Begin(spec sandbox.Spec) *Stage {
 	}
 	return s
 }
+
+// plenty is how many descriptors must be allowed so that a stage need not close them one by one: more than the steps of
+// any plan open.
+const plenty = 4096
 
 // Abandon ends a stage that was not used.
 func (s *Stage) Abandon() {

@@ -60,6 +60,7 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 
 	builder := newBuilder(plan.Classic, host)
 	if !plan.Classic && begun.stock != nil {
+		begun.stock.Thrifty = begun.stock.Thrifty || 4*len(plan.Ops) > plenty/2
 		builder = begun.stock
 	}
 	builder.Gather(l, plan.Ops)
@@ -105,7 +106,7 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 
 func newBuilder(classic bool, host sandbox.Host) mount.Builder {
 	if !classic {
-		return &mount.NewAPI{}
+		return &mount.NewAPI{Thrifty: true}
 	}
 	return &mount.Classic{Below: func(p string) []mount.Submount { return submounts(host.Mounts, p) }}
 }
