@@ -115,6 +115,18 @@ func find(name string) *key {
 	return nil
 }
 
+// Words are the words that a key can be, from the tightest to the widest; nil of a key that takes no words.
+func Words(key string) []string {
+	switch k := find(key); {
+	case k == nil:
+		return nil
+	case k.kind == &kindUserID: // or a number
+		return []string{sandbox.UIDKeep, sandbox.UIDRoot}
+	default:
+		return k.words
+	}
+}
+
 // in splits a key's name into its table and the rest.
 func (k *key) in() (table, leaf string) {
 	for i := range k.name {

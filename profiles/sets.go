@@ -73,6 +73,14 @@ var builtinSets = []pathSet{
 			"/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql", "/var/lib/redis", "/var/lib/docker", "/var/lib/containers", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/rancher", "/var/lib/libvirt"}},
 }
 
+// SetNames are the names of the built-in sets, without @.
+func SetNames() (names []string) {
+	for i := range builtinSets {
+		names = append(names, builtinSets[i].name)
+	}
+	return names
+}
+
 // BuiltinSet expands a built-in path set, named without its @.
 func BuiltinSet(name string) (paths []string, ok bool) {
 	for i := range builtinSets {

@@ -63,7 +63,7 @@ type grammar interface {
 func commands() []command {
 	return []command{runCommand, shellCommand, planCommand, diffCommand, lsCommand, rmCommand,
 		profileListCommand, profileShowCommand, profileCheckCommand, profileSchemaCommand, profileTrustCommand, profileUntrustCommand,
-		versionCommand, helpCommand(), removeCommand}
+		completionCommand, versionCommand, helpCommand(), removeCommand, completeCommand}
 }
 
 // main runs one command line, and tells the exit status.
@@ -87,7 +87,7 @@ func (a *app) main(args []string) (status int) {
 	if c == nil {
 		return a.ui.welcome()
 	}
-	if i := slices.Index(rest, "--"); c.flags == nil && wantsHelp(rest, i) {
+	if i := slices.Index(rest, "--"); c.flags == nil && !c.hidden && wantsHelp(rest, i) {
 		return a.ui.help(c)
 	}
 	status, err = c.run(a, c, rest)
@@ -113,7 +113,7 @@ func dispatch(args []string) (c *command, rest []string, err error) {
 	i := 0
 	for i < len(args) && strings.HasPrefix(args[i], "-") && len(args[i]) > 1 {
 		switch args[i] {
-		case "--version":
+		case "-V", "--version":
 			return &versionCommand, nil, nil
 		case "-h", "--help":
 			c := helpCommand()

@@ -14,6 +14,10 @@ type flag struct {
 	key   string // the key of a profile that says the same; "" for what only a command line can say
 	help  string
 	group string // the heading that it begins, in the help
+
+	// Known to allFlags only.
+	words []string // that the value can be
+	no    string   // the name that turns a switch off
 }
 
 // runFlags are the flags of cove run, in the order of the help. A flag that sets a profile's key goes into the layer
@@ -23,15 +27,15 @@ type flag struct {
 // for the smallest grammar, and 1 ms for this one; a whole sandbox takes 3 ms. A table also keeps the order among
 // different flags: --ro ~/x --rw ~/x/y and --env A=1 --pass-env A mean what comes last.
 var runFlags = []flag{
-	{group: "Profile and box", short: 'p', name: "profile", value: "NAME|FILE", help: "profile to use, '.' for this directory's .cove.toml; repeatable, later ones win"},
-	{name: "box", value: "NAME", help: "keep the changes in this box, and go on with those that are in it"},
+	{group: "Profile and box", short: 'p', name: "profile", value: "PROFILE|FILE", help: "profile to use, '.' for this directory's .cove.toml; repeatable, later ones win"},
+	{name: "box", value: "BOX", help: "keep the changes in this box, and go on with those that are in it"},
 	{name: "rm", help: "drop the changes at exit"},
 
 	{group: "What the program sees", name: "home", value: "MODE", key: "home.mode", help: "cow (a copy of yours; default), tmpfs (empty), share (the real one), none"},
 	{name: "overlay", value: "HOW", key: "home.overlay", help: "who keeps the copy: auto (default), kernel, fuse"},
 	{name: "ro", value: "PATH", key: "files.ro", help: "let PATH in for reading; SRC:DST to show it elsewhere; repeatable"},
 	{name: "rw", value: "PATH", key: "files.rw", help: "let PATH in, and write through to the real files; SRC:DST; repeatable"},
-	{name: "hide", value: "PATH", key: "files.hide", help: "hide PATH, whether it exists or not; @secrets and other sets; repeatable"},
+	{name: "hide", value: "PATH|@SET", key: "files.hide", help: "hide PATH, whether it exists or not, or a set, as @secrets; repeatable"},
 	{name: "root", value: "DIR", key: "process.root", help: "another distribution's root directory instead of this one's, read-only"},
 	{name: "root-cow", key: "process.root_cow", help: "make that one copy-on-write"},
 	{name: "workdir", value: "DIR", key: "process.workdir", help: "start in DIR"},
@@ -39,8 +43,8 @@ var runFlags = []flag{
 
 	{group: "Who it is", name: "uid", value: "WHO", key: "identity.uid", help: "keep (your ids; default), root (0 inside), or a number"},
 	{name: "ids", value: "WHICH", key: "identity.ids", help: "single (only yours; default), subids (those of /etc/subuid too)"},
-	{name: "env", value: "NAME=VALUE", key: "env.set", help: "set a variable; repeatable"},
-	{name: "pass-env", value: "NAME", key: "env.pass", help: "let a variable of yours in; repeatable"},
+	{name: "env", value: "VAR=VALUE", key: "env.set", help: "set a variable; repeatable"},
+	{name: "pass-env", value: "VAR", key: "env.pass", help: "let a variable of yours in; repeatable"},
 	{name: "hostname", value: "NAME", key: "process.hostname", help: "host name inside"},
 	{name: "tty", value: "MODE", key: "process.tty", help: "terminal: auto (default), new (one of its own), keep (yours)"},
 	{name: "nesting", key: "process.nesting", help: "let it make sandboxes of its own"},

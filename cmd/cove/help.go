@@ -1,11 +1,8 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"strings"
-
-	"github.com/alecthomas/kong"
+	"unicode/utf8"
 )
 
 // common is what every command has. -h is answered before kong is asked.
@@ -39,88 +36,167 @@ func (a *app) runHelp(c *command, args []string) (int, error) {
 		return exitFailed, err
 	}
 	if len(words) == 0 {
-		return exitOK, a.ui.print(overview(a.ui.outHue))
+		return exitOK, a.ui.print(overview(a.ui.page()))
 	}
-	all := commands()
+	all := shown()
 	wanted := strings.Join(words, " ")
-	found := 0
 	for i := range all {
 		if all[i].name == wanted {
 			return a.ui.help(&all[i]), nil
 		}
-		if strings.HasPrefix(all[i].name, wanted+" ") {
-			found++
-		}
 	}
-	if found > 0 {
-		return exitOK, a.ui.print(group(all, wanted, a.ui.outHue))
+	for _, g := range groups() {
+		if g.name == wanted {
+			return exitOK, a.ui.print(g.text(a.ui.page()))
+		}
 	}
 	return exitFailed, unknownCommand(wanted, names(all))
 }
 
-// overview is cove --help.
-func overview(hue bool) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s\n%s\n", summary, tour, paint(hue, bold, "Commands"))
-	for _, c := range commands() {
-		if c.hidden {
-			continue
-		}
-		fmt.Fprintf(&b, "  %-16s %s\n", c.name, c.short)
-	}
-	fmt.Fprintf(&b, "\ncove COMMAND --help tells more.\n")
-	return b.String()
+// A page is a text that is filled up to a width.
+type page struct {
+	strings.Builder
+	width int
+	hue   bool
 }
 
-// group is the help of the first of two words.
-func group(all []command, first string, hue bool) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", paint(hue, bold, "cove "+first))
-	for _, c := range all {
-		if strings.HasPrefix(c.name, first+" ") {
-			fmt.Fprintf(&b, "  %-16s %s\n", c.name, c.short)
+// Widths of help: lines of more than 100 characters are hard to read.
+const (
+	widest   = 100
+	usual    = 80 // where no terminal says
+	tightest = 40
+)
+
+func (p *page) heading(text string) { p.WriteString(paint(p.hue, bold, text) + "\n") }
+
+// fill writes paragraphs. What begins with a blank is left as it is.
+func (p *page) fill(text string) {
+	words := ""
+	for line := range strings.SplitSeq(text, "\n") {
+		if line == "" || line[0] == ' ' {
+			p.column("", 0, words)
+			words = ""
+			p.WriteString(line + "\n")
+			continue
 		}
+		words += " " + line
 	}
-	return b.String()
+	p.column("", 0, words)
+}
+
+// column writes text beside what stands left of it, or where that leaves no room, below.
+func (p *page) column(left string, indent int, text string) {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		if left != "" {
+			p.WriteString(strings.TrimRight(left, " ") + "\n")
+		}
+		return
+	}
+	if p.width-indent < 30 && left != "" {
+		p.WriteString(strings.TrimRight(left, " ") + "\n")
+		left, indent = "", 8
+	}
+	line := left + strings.Repeat(" ", max(0, indent-utf8.RuneCountInString(left)))
+	empty := true
+	for _, w := range words {
+		if n := utf8.RuneCountInString(line) + utf8.RuneCountInString(w); !empty && n >= p.width {
+			p.WriteString(line + "\n")
+			line, empty = strings.Repeat(" ", indent), true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+w, false
+	}
+	p.WriteString(line + "\n")
+}
+
+// list writes commands and what they do.
+func (p *page) list(all []command) {
+	wide := 0
+	for _, c := range all {
+		wide = max(wide, len(c.name))
+	}
+	for _, c := range all {
+		p.column("  "+c.name, wide+4, c.short)
+	}
+}
+
+// overview is cove --help.
+func overview(p *page) string {
+	p.fill(summary)
+	p.WriteString(tour + "\n")
+	p.heading("Commands")
+	p.list(shown())
+	p.WriteString("\n")
+	p.fill("cove COMMAND --help tells more.")
+	return p.String()
+}
+
+// text is the help of the first of two words.
+func (g *commandGroup) text(p *page) string {
+	p.heading("cove " + g.name)
+	p.list(g.members)
+	return p.String()
 }
 
 // text is the help of a command.
-func (c *command) text(hue bool) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n\n%s\n", paint(hue, bold, "cove "+c.name), c.args, upper(c.short)+".")
-	if c.long != "" {
-		fmt.Fprintf(&b, "%s\n", c.long)
-	}
-	width := 0
+func (c *command) text(p *page) string {
+	p.WriteString(paint(p.hue, bold, "cove "+c.name))
+	p.fill(" " + c.args)
+	p.WriteString("\n")
+	p.fill(upper(c.short) + ".")
+	p.fill(c.long)
+	wide := 0
 	flags := c.allFlags()
 	for _, f := range flags {
-		width = max(width, len(f.usage()))
+		wide = max(wide, len(f.usage()))
 	}
 	for i, f := range flags {
-		switch {
-		case f.group != "":
-			fmt.Fprintf(&b, "\n%s\n", paint(hue, bold, f.group))
-		case i == 0:
-			fmt.Fprintf(&b, "\n%s\n", paint(hue, bold, "Flags"))
+		if f.group != "" || i == 0 {
+			title := f.group
+			if title == "" {
+				title = "Flags"
+			}
+			p.WriteString("\n")
+			p.heading(title)
 		}
-		fmt.Fprintf(&b, "  %-*s  %s\n", width, f.usage(), f.help)
+		p.column("  "+f.usage(), wide+4, f.help)
 	}
-	for i := 0; i+1 < len(c.examples); i += 2 {
-		if i == 0 {
-			fmt.Fprintf(&b, "\n%s\n", paint(hue, bold, "Examples"))
-		}
-		if line, comment := c.examples[i], c.examples[i+1]; comment != "" {
-			fmt.Fprintf(&b, "  %-45s # %s\n", line, comment)
-		} else {
-			fmt.Fprintf(&b, "  %s\n", line)
+	p.examples(c.examples)
+	return p.String()
+}
+
+// examples writes command lines with their comments beside them, or where one has no room there, above.
+func (p *page) examples(list []string) {
+	if len(list) == 0 {
+		return
+	}
+	p.WriteString("\n")
+	p.heading("Examples")
+	wide, above := 0, false
+	for i := 0; i+1 < len(list); i += 2 {
+		wide = max(wide, utf8.RuneCountInString(list[i]))
+	}
+	for i := 1; i < len(list); i += 2 {
+		above = above || list[i] != "" && wide+6+utf8.RuneCountInString(list[i]) > p.width
+	}
+	for i := 0; i+1 < len(list); i += 2 {
+		switch line, comment := list[i], list[i+1]; {
+		case comment == "":
+			p.WriteString("  " + line + "\n")
+		case above:
+			p.WriteString("  # " + comment + "\n  " + line + "\n")
+		default:
+			p.column("  "+line, wide+4, "# "+comment)
 		}
 	}
-	return b.String()
 }
 
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// usage is the left column of the help: "-p, --profile NAME|FILE".
+// usage is the left column of the help: "-p, --profile PROFILE|FILE".
 func (f flag) usage() string {
 	s := "    --" + f.name
 	if f.short != 0 {
@@ -130,34 +206,4 @@ func (f flag) usage() string {
 		s += " " + f.value
 	}
 	return s
-}
-
-// allFlags are the flags of a command, wherever they are declared.
-func (c *command) allFlags() (flags []flag) {
-	if c.grammar == nil {
-		for _, f := range c.flags {
-			if f.help != "" {
-				flags = append(flags, f)
-			}
-		}
-		return flags
-	}
-	k, err := kong.New(c.grammar(), kong.NoDefaultHelp(), kong.Writers(io.Discard, io.Discard))
-	if err != nil {
-		return nil // a test builds every grammar
-	}
-	for _, f := range k.Model.Flags {
-		if f.Hidden {
-			continue
-		}
-		l := flag{name: f.Name, help: f.Help}
-		if f.Short != 0 {
-			l.short = byte(f.Short)
-		}
-		if !f.IsBool() {
-			l.value = f.PlaceHolder
-		}
-		flags = append(flags, l)
-	}
-	return flags
 }

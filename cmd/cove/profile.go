@@ -14,7 +14,7 @@ var profileListCommand = command{
 }
 
 var profileShowCommand = command{
-	name: "profile show", args: "[--text] [--json] [NAME|FILE…]",
+	name: "profile show", args: "[--text] [--json] [PROFILE|FILE…]",
 	short: "print what profiles come to, each value with its origin",
 	long: `Without a name: what holds for a run without -p. Several are merged as cove run -p A -p B does. The answer is
 a profile itself.`,
@@ -26,7 +26,7 @@ a profile itself.`,
 }
 
 var profileCheckCommand = command{
-	name: "profile check", args: "[--json] NAME|FILE…",
+	name: "profile check", args: "[--json] PROFILE|FILE…",
 	short:    "tell all that is wrong with a profile",
 	long:     "Each error comes with its line and column. The exit status is 0 where all is fine, else 125.",
 	examples: []string{"cove profile check ./mine.toml", "", "cove profile check .", "this directory's .cove.toml"},

@@ -222,9 +222,22 @@ func (u *ui) versions(v versions) error {
 	return u.print(fmt.Sprintf("cove %s%s\nbuilt with %s for %s\nLinux %s\n", v.Cove, commit, v.Go, v.System, escape.Name(v.Kernel)))
 }
 
+// page is for help.
+func (u *ui) page() *page { return &page{width: columns(u.out), hue: u.outHue} }
+
+// columns are those that help may fill.
+func columns(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n := tty.Columns(int(f.Fd())); n > 0 {
+			return max(tightest, min(n, widest))
+		}
+	}
+	return usual
+}
+
 // help prints the help of a command.
 func (u *ui) help(c *command) int {
-	if u.print(c.text(u.outHue)) != nil {
+	if u.print(c.text(u.page())) != nil {
 		return exitFailed
 	}
 	return exitOK
@@ -232,7 +245,7 @@ func (u *ui) help(c *command) int {
 
 // welcome is for cove without a word.
 func (u *ui) welcome() int {
-	io.WriteString(u.err, overview(u.errHue))
+	io.WriteString(u.err, overview(&page{width: columns(u.err), hue: u.errHue}))
 	return exitFailed
 }
 
@@ -334,17 +347,18 @@ func jsonOfRun() error {
 
 // badUsage puts kong's words into ours.
 func badUsage(c *command, err error) error {
-	msg, hint := err.Error(), ""
-	if i := strings.Index(msg, ", did you mean "); i > 0 {
-		msg, hint = msg[:i], strings.ReplaceAll(msg[i+2:], `"`, "")
+	msg, _, _ := strings.Cut(err.Error(), ", did you mean ")
+	if typed, ok := strings.CutPrefix(msg, "unknown flag "); ok {
+		return withHelp(c, unknownFlag(typed, c.allFlags()))
 	}
-	if strings.HasPrefix(msg, "expected ") {
-		msg = "cove " + c.name + " needs more: " + msg
+	if strings.HasPrefix(msg, `expected "`) {
+		for _, o := range c.operands() {
+			if o.must {
+				return hintedf("cove "+c.name+" "+c.args, "cove %s needs %s", c.name, strings.ReplaceAll(o.text, "|", " or "))
+			}
+		}
 	}
-	if hint == "" {
-		return withHelp(c, errors.New(msg))
-	}
-	return &hinted{errors.New(msg), []string{hint}}
+	return withHelp(c, errors.New(msg))
 }
 
 // withHelp points to the help where there is no better hint.

@@ -230,3 +230,24 @@ func TestListBudget(t *testing.T) {
 		}
 	}
 }
+
+func TestNames(t *testing.T) {
+	data := newData(t)
+	s := newStore(t, data)
+	if names, err := s.Names(); names != nil || err != nil {
+		t.Errorf("where there are none: %q %v", names, err)
+	}
+	made(t, s, "second")
+	made(t, s, "first")
+	for _, dir := range []string{"unfinished", ".trash-x", "Strange name"} {
+		if err := os.Mkdir(s.Path()+"/"+dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, s.Path()+"/file", "x")
+	taken(t, s, "new") // no run has prepared it yet
+	names, err := s.Names()
+	if have := fmt.Sprint(names); have != "[first second]" || err != nil {
+		t.Errorf("names are %s: %v", have, err)
+	}
+}

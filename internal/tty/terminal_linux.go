@@ -8,6 +8,15 @@ func IsTerminal(fd int) bool {
 	return err == nil
 }
 
+// Columns is the width of the terminal fd in characters; 0 where it is no terminal, or does not know.
+func Columns(fd int) int {
+	size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
+}
+
 // Foreground reports whether fd is our controlling terminal and our process group is its foreground group, as
 // tcgetpgrp(3).
 func Foreground(fd int) bool {
