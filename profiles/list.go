@@ -60,7 +60,7 @@ func List(dirs Dirs) (infos []Info) {
 func Text(dirs Dirs, name string) ([]byte, error) {
 	l := &loader{dirs: dirs}
 	if l.isProject(name) {
-		p, err := ReadProject(dirs)
+		p, err := ReadProject(dirs, path.Join(dirs.Cwd, projectFile))
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ const (
 //
 // Each is read once. Where nothing but "." is asked for, there is also "default". A .cove.toml comes last, also
 // without being asked for where the user trusts it. Notes tell the user what was left out and why.
-func Load(dirs Dirs, names []string) (layers []*Layer, notes []string, err error) {
+func Load(dirs Dirs, names []string) (layers []*Layer, notes []Note, err error) {
 	l := &loader{dirs: dirs}
 	wantProject, others := false, false
 	for _, name := range names {
@@ -46,7 +46,7 @@ func Load(dirs Dirs, names []string) (layers []*Layer, notes []string, err error
 		}
 	}
 	project, note := l.project(wantProject)
-	if note != "" {
+	if note.Text != "" {
 		notes = append(notes, note)
 	}
 	if project != nil {
@@ -56,6 +56,12 @@ func Load(dirs Dirs, names []string) (layers []*Layer, notes []string, err error
 		return nil, notes, l.errs
 	}
 	return l.layers, notes, nil
+}
+
+// A Note is what a user should know of what was read.
+type Note struct {
+	Text  string
+	Aside bool // nobody asked: for people only, not for logs
 }
 
 // isProject tells whether a name from the command line means the directory's own file.
@@ -183,19 +189,11 @@ func (l *loader) known() (names []string) {
 func Check(dirs Dirs, name string) error {
 	l := &loader{dirs: dirs}
 	if l.isProject(name) {
-		base, _, err := Load(dirs, nil)
+		p, err := ReadProject(dirs, path.Join(dirs.Cwd, projectFile))
 		if err != nil {
-			return err
+			return Errors{{Msg: err.Error(), Hint: "-p . reads the " + projectFile + " of this directory"}}
 		}
-		if base[len(base)-1].Project { // trusted, and so read by now
-			base = base[:len(base)-1]
-		}
-		project, _ := l.project(true)
-		if project == nil {
-			return l.errs.orNil()
-		}
-		_, err = Merge(append(base, project)...)
-		return err
+		return p.Check(dirs)
 	}
 	l.name(name, nil, 0)
 	if len(l.errs) > 0 {

@@ -14,14 +14,59 @@ type Project struct {
 	Text []byte
 }
 
-// ReadProject reads the .cove.toml of the directory that cove was started in.
-func ReadProject(dirs Dirs) (*Project, error) {
-	file := path.Join(dirs.Cwd, projectFile)
+// ProjectPath is the .cove.toml that a word of the command line means: that of the directory that cove was started in
+// for "", of another directory, or the file itself, also where there is none.
+func ProjectPath(dirs Dirs, word string) (string, error) {
+	file := word
+	if !path.IsAbs(word) {
+		file = path.Join(dirs.Cwd, word)
+	}
+	switch file = path.Clean(file); {
+	case path.Base(file) == projectFile:
+		return file, nil
+	case strings.HasSuffix(file, ".toml"):
+		return "", Errors{{Msg: fmt.Sprintf("cannot trust %s: only a directory's %s is ever read without being asked for", quote(word), projectFile), Hint: "-p " + word + " reads it"}}
+	}
+	return path.Join(file, projectFile), nil
+}
+
+// ReadProject reads the .cove.toml at an absolute path.
+func ReadProject(dirs Dirs, file string) (*Project, error) {
 	text, err := readFile(file, false)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", tilde(file, dirs.Home), err)
 	}
 	return &Project{file, text}, nil
+}
+
+// layer parses the file.
+func (p *Project) layer(dirs Dirs) (*Layer, error) {
+	name := "./" + projectFile
+	if path.Dir(p.Path) != dirs.Cwd {
+		name = tilde(p.Path, dirs.Home)
+	}
+	layer, err := Parse(name, p.Text)
+	if err != nil {
+		return nil, err
+	}
+	layer.Path, layer.Project = p.Path, true
+	layer.underHome(dirs.Home)
+	return layer, nil
+}
+
+// Check tells all that is wrong with the file where a run without -p would read it. An error is of type Errors.
+func (p *Project) Check(dirs Dirs) error {
+	layer, err := p.layer(dirs)
+	if err != nil {
+		return err
+	}
+	l := &loader{dirs: dirs}
+	l.name(defaultName, nil, 0)
+	if len(l.errs) > 0 {
+		return l.errs
+	}
+	_, err = Merge(append(l.layers, layer)...)
+	return err
 }
 
 // Trust remembers the content: from now on Load reads the file without being asked, until the content changes.
@@ -31,9 +76,35 @@ func (p *Project) Trust(dirs Dirs) error {
 	})
 }
 
-// Untrust forgets the .cove.toml of the directory that cove was started in.
-func Untrust(dirs Dirs) error {
-	return changeTrust(dirs, func(t trustList) trustList { return t.without(path.Join(dirs.Cwd, projectFile)) })
+// Untrust forgets files, by their absolute paths, and returns those that were trusted.
+func Untrust(dirs Dirs, files []string) (forgotten []string, err error) {
+	err = changeTrust(dirs, func(t trustList) trustList {
+		for _, x := range t {
+			if slices.Contains(files, x.path) {
+				forgotten = append(forgotten, x.path)
+			}
+		}
+		for _, file := range files {
+			t = t.without(file)
+		}
+		return t
+	})
+	return forgotten, err
+}
+
+// A TrustedFile is one that the user has trusted, as it was then.
+type TrustedFile struct {
+	Path string
+	Text []byte
+}
+
+// Trusted are all files that the user trusts, in the order in which he came to.
+func Trusted(dirs Dirs) (files []TrustedFile, err error) {
+	list, err := readTrust(dirs)
+	for _, t := range list {
+		files = append(files, TrustedFile{t.path, []byte(t.text)})
+	}
+	return files, err
 }
 
 // Trust of a file: of nobody's, of this content, of another.
@@ -94,36 +165,33 @@ func readTrust(dirs Dirs) (t trustList, err error) {
 }
 
 // project reads the directory's own file if it was asked for or is trusted.
-func (l *loader) project(wanted bool) (layer *Layer, note string) {
+func (l *loader) project(wanted bool) (layer *Layer, note Note) {
 	file := path.Join(l.dirs.Cwd, projectFile)
-	p, err := ReadProject(l.dirs)
+	p, err := ReadProject(l.dirs, file)
 	switch {
 	case err != nil && !wanted && isMissing(err):
-		return nil, ""
+		return nil, note
 	case err != nil && !wanted:
-		return nil, err.Error()
+		return nil, Note{Text: err.Error()}
 	case err != nil:
 		l.errs = append(l.errs, Error{Msg: err.Error(), Hint: "-p . reads the " + projectFile + " of this directory"})
-		return nil, ""
+		return nil, note
 	}
 	if !wanted {
 		list, err := readTrust(l.dirs)
 		if err != nil {
-			return nil, err.Error()
+			return nil, Note{Text: err.Error()}
 		}
 		switch list.of(p) {
 		case unknown:
-			return nil, ""
+			return nil, Note{"./" + projectFile + " is not trusted, so it is not read; to read it: cove profile trust ./" + projectFile, true}
 		case changed:
-			return nil, fmt.Sprintf("%s is not read: it changed since you trusted it (review it with cove profile trust)", tilde(file, l.dirs.Home))
+			return nil, Note{Text: tilde(file, l.dirs.Home) + " is not read: it changed since you trusted it (review it with cove profile trust)"}
 		}
 	}
-	layer, err = Parse("./"+projectFile, p.Text)
-	if err != nil {
+	if layer, err = p.layer(l.dirs); err != nil {
 		l.errs = append(l.errs, err.(Errors)...)
-		return nil, ""
+		return nil, note
 	}
-	layer.Path, layer.Project = file, true
-	layer.underHome(l.dirs.Home)
-	return layer, ""
+	return layer, note
 }

@@ -129,7 +129,6 @@ type rmFlags struct {
 }
 
 func (c *rmFlags) run(a *app) (int, error) {
-	a.ui.quiet = c.Quiet
 	infos, err := a.boxes()
 	if err != nil {
 		return exitFailed, err

@@ -57,6 +57,7 @@ type command struct {
 // A grammar is a struct with kong's tags.
 type grammar interface {
 	run(a *app) (int, error)
+	manners() (quiet, verbose bool) // of common, which each embeds
 }
 
 // commands are all that there are. It is a function because their help lists them.
@@ -168,15 +169,25 @@ func names(all []command) (words []string) {
 
 // byGrammar runs a command that kong parses.
 func byGrammar(a *app, c *command, args []string) (int, error) {
-	g := c.grammar()
-	k, err := kong.New(g, kong.Name("cove "+c.name), kong.NoDefaultHelp(), kong.Writers(io.Discard, io.Discard))
+	g, err := parse(c, args)
 	if err != nil {
 		return exitFailed, err
 	}
-	if _, err := k.Parse(args); err != nil {
-		return exitFailed, badUsage(c, err)
-	}
+	a.ui.quiet, a.ui.verbose = g.manners()
 	return g.run(a)
+}
+
+// parse reads a command line that kong parses.
+func parse(c *command, args []string) (grammar, error) {
+	g := c.grammar()
+	k, err := kong.New(g, kong.Name("cove "+c.name), kong.NoDefaultHelp(), kong.Writers(io.Discard, io.Discard))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := k.Parse(args); err != nil {
+		return nil, badUsage(c, err)
+	}
+	return g, nil
 }
 
 // where finds the directories of everything.

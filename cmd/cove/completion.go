@@ -43,15 +43,16 @@ type likeness struct {
 	text  string
 }
 
-// alike groups commands by what a script says for them.
-func alike(say func(c *command) string) (list []likeness) {
+// alike groups commands by each piece of what a script says for them.
+func alike(say func(c *command) []string) (list []likeness) {
 	for _, c := range shown() {
-		text := say(&c)
-		i := slices.IndexFunc(list, func(l likeness) bool { return l.text == text })
-		if i < 0 {
-			list, i = append(list, likeness{text: text}), len(list)
+		for _, text := range say(&c) {
+			i := slices.IndexFunc(list, func(l likeness) bool { return l.text == text })
+			if i < 0 {
+				list, i = append(list, likeness{text: text}), len(list)
+			}
+			list[i].names = append(list[i].names, c.name)
 		}
-		list[i].names = append(list[i].names, c.name)
 	}
 	return list
 }
@@ -100,6 +101,9 @@ func (f flag) typed() (list []string) {
 	}
 	return list
 }
+
+// off is what the negation of a switch does.
+func (f flag) off() string { return "not --" + f.name + ", where a profile says so" }
 
 // shellQuote makes one word for bash and zsh, in which nothing is expanded.
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -14,15 +14,15 @@ func bashScript() string {
 		fmt.Fprintf(&b, "        %s) words=(%s) ;;\n", g.name, shellQuoteAll(g.seconds()))
 	}
 	b.WriteString(bashFlags)
-	cases(&b, alike(func(c *command) string {
+	cases(&b, alike(func(c *command) []string {
 		var typed []string
 		for _, f := range c.allFlags() {
 			typed = append(typed, f.typed()...)
 		}
-		return fmt.Sprintf("        flags=(%s)\n        values=(%s)\n", shellQuoteAll(typed), shellQuoteAll(takesValue(c)))
+		return []string{fmt.Sprintf("        flags=(%s)\n        values=(%s)\n", shellQuoteAll(typed), shellQuoteAll(takesValue(c)))}
 	}))
 	b.WriteString(bashOffers)
-	cases(&b, alike(func(c *command) string {
+	cases(&b, alike(func(c *command) []string {
 		var b strings.Builder
 		say := func(pattern string, offers []string) {
 			if len(offers) > 0 {
@@ -42,9 +42,9 @@ func bashScript() string {
 			say(pattern, offers(o.text))
 		}
 		if b.Len() == 0 {
-			return ""
+			return nil
 		}
-		return "        case $2 in\n" + b.String() + "        esac\n"
+		return []string{"        case $2 in\n" + b.String() + "        esac\n"}
 	}))
 	b.WriteString(bashTail)
 	return b.String()
@@ -53,9 +53,6 @@ func bashScript() string {
 // cases writes the branches of a case, without its end.
 func cases(b *strings.Builder, list []likeness) {
 	for _, l := range list {
-		if l.text == "" {
-			continue
-		}
 		var names []string
 		for _, n := range l.names {
 			names = append(names, shellQuoteAll([]string{n}))

@@ -24,7 +24,7 @@ func fishScript() string {
 		}
 	}
 	b.WriteString(fishValues)
-	for _, l := range alike(func(c *command) string { return strings.Join(takesValue(c), " ") }) {
+	for _, l := range alike(func(c *command) []string { return []string{strings.Join(takesValue(c), " ")} }) {
 		if l.text != "" {
 			branch(fishQuoteAll(l.names), "printf '%s\\n' "+l.text)
 		}
@@ -45,37 +45,35 @@ func fishScript() string {
 }
 
 // fishLines are the lines about a command, in which NUL is where its name goes.
-func fishLines(c *command) string {
-	var b strings.Builder
-	line := func(f flag, short byte, name string) {
-		b.WriteString(`complete -c cove -n "__cove_in ` + "\x00" + `"`)
-		if short != 0 {
-			b.WriteString(" -s " + string(short))
-		}
-		b.WriteString(" -l " + name)
-		if f.value != "" {
-			b.WriteString(fishArguments(f.offers(), true))
-		}
-		b.WriteString(" -d " + fishQuote(f.help) + "\n")
+func fishLines(c *command) (lines []string) {
+	flag := func(short, long, arguments, doc string) {
+		lines = append(lines, `complete -c cove -n "__cove_in `+"\x00"+`"`+short+" -l "+long+arguments+" -d "+fishQuote(doc)+"\n")
 	}
 	for _, f := range c.allFlags() {
-		line(f, f.short, f.name)
+		short, arguments := "", ""
+		if f.short != 0 {
+			short = " -s " + string(f.short)
+		}
+		if f.value != "" {
+			arguments = fishArguments(f.offers(), true)
+		}
+		flag(short, f.name, arguments, f.help)
 		if f.no != "" {
-			line(f, 0, f.no)
+			flag("", f.no, "", f.off())
 		}
 	}
 	for i, o := range c.operands() {
 		list := offers(o.text)
-		if len(list) == 0 || i > 0 && o.text == "ARGS" {
+		if len(list) == 0 {
 			continue
 		}
 		many := ""
 		if o.many {
 			many = "+"
 		}
-		fmt.Fprintf(&b, "complete -c cove -n \"__cove_arg %d%s \x00\"%s\n", i+1, many, fishArguments(list, false))
+		lines = append(lines, fmt.Sprintf("complete -c cove -n \"__cove_arg %d%s \x00\"%s\n", i+1, many, fishArguments(list, false)))
 	}
-	return b.String()
+	return lines
 }
 
 // fishArguments are the options of complete for what a flag's value or an argument can be.

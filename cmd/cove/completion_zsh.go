@@ -23,7 +23,7 @@ func zshScript() string {
 		b.WriteString("      ) ;;\n")
 	}
 	b.WriteString(zshMain)
-	cases(&b, alike(func(c *command) string {
+	cases(&b, alike(func(c *command) []string {
 		specs := []string{}
 		for _, f := range c.allFlags() {
 			specs = append(specs, f.zsh()...)
@@ -31,7 +31,7 @@ func zshScript() string {
 		for i, o := range c.operands() {
 			specs = append(specs, o.zsh(i+1)...)
 		}
-		return "      specs=(\n        " + strings.Join(specs, "\n        ") + "\n      )\n"
+		return []string{"      specs=(\n        " + strings.Join(specs, "\n        ") + "\n      )\n"}
 	}))
 	b.WriteString(zshTail)
 	return b.String()
@@ -42,6 +42,9 @@ func (f flag) zsh() (specs []string) {
 	doc := "[" + zshEscape(f.help, `\[]`) + "]"
 	if f.value == "" {
 		for _, typed := range f.typed() {
+			if typed == "--"+f.no {
+				doc = "[" + zshEscape(f.off(), `\[]`) + "]"
+			}
 			specs = append(specs, shellQuote("*"+typed+doc))
 		}
 		return specs

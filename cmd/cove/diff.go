@@ -31,7 +31,6 @@ type diffFlags struct {
 }
 
 func (c *diffFlags) run(a *app) (int, error) {
-	a.ui.quiet = c.Quiet
 	infos, err := a.boxes()
 	if err != nil {
 		return exitTrouble, err

@@ -12,6 +12,8 @@ type common struct {
 	Verbose bool `short:"v" hidden:"" help:"say more"`
 }
 
+func (c *common) manners() (quiet, verbose bool) { return c.Quiet, c.Verbose }
+
 const summary = `cove runs a program over a copy of your home. Afterwards you see what it changed.`
 
 const tour = `
@@ -143,11 +145,11 @@ func (g *commandGroup) text(p *page) string {
 
 // text is the help of a command.
 func (c *command) text(p *page) string {
-	p.WriteString(paint(p.hue, bold, "cove "+c.name))
-	p.fill(" " + c.args)
-	p.WriteString("\n")
+	p.WriteString(strings.TrimSpace(paint(p.hue, bold, "cove "+c.name)+" "+c.args) + "\n\n")
 	p.fill(upper(c.short) + ".")
-	p.fill(c.long)
+	if c.long != "" {
+		p.fill(c.long)
+	}
 	wide := 0
 	flags := c.allFlags()
 	for _, f := range flags {

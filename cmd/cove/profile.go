@@ -1,6 +1,11 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"slices"
+	"syscall"
+
 	"cove/profiles"
 	"cove/sandbox"
 )
@@ -42,19 +47,20 @@ var profileSchemaCommand = command{
 }
 
 var profileTrustCommand = command{
-	name: "profile trust", args: "[--yes]",
-	short: "read this directory's .cove.toml from now on, without -p .",
-	long: `Shows the file and asks. Trust is for the content: when that changes, the file is not read until you trust it
-again. Even then it can only tighten what your own profiles say.`,
-	examples: []string{"cove profile trust", ""},
+	name: "profile trust", args: "[--yes] [--list [--json]] [DIR|FILE]",
+	short: "have a directory's .cove.toml read there without -p",
+	long: `Shows the file and asks; where you trusted it before, it shows what changed since. Only a file without errors
+can be trusted. Trust is for the content: when that changes, the file is not read until you trust it again. Even then
+it can only tighten what your own profiles say. Without DIR or FILE it is the directory that you are in.`,
+	examples: []string{"cove profile trust", "", "cove profile trust ~/src/shop", "", "cove profile trust --list", "what you trust, and what has changed"},
 	grammar:  func() grammar { return &profileTrust{} }, run: byGrammar,
 }
 
 var profileUntrustCommand = command{
-	name: "profile untrust", args: "",
-	short:    "stop reading this directory's .cove.toml",
-	long:     "It is still read where it is asked for, with -p .",
-	examples: []string{"cove profile untrust", ""},
+	name: "profile untrust", args: "[--all] [DIR|FILE…]",
+	short:    "stop reading a directory's .cove.toml without -p",
+	long:     "It is still read where it is asked for, with -p . there. What is gone can be named too.",
+	examples: []string{"cove profile untrust", "", "cove profile untrust ~/src/shop", "", "cove profile untrust --all", "all that you trusted"},
 	grammar:  func() grammar { return &profileUntrust{} }, run: byGrammar,
 }
 
@@ -100,7 +106,7 @@ func (c *profileList) run(a *app) (int, error) {
 type profileShow struct {
 	common
 	Text bool     `help:"as it is written, without what it extends"`
-	JSON bool     `name:"json" help:"print the merged wish as JSON"`
+	JSON bool     `name:"json" help:"print it as JSON, under the names of a profile's keys"`
 	Name []string `arg:"" optional:""`
 }
 
@@ -123,7 +129,7 @@ func (c *profileShow) run(a *app) (int, error) {
 	case err != nil:
 		return exitFailed, err
 	case c.JSON:
-		return exitOK, a.ui.json(spec)
+		return exitOK, a.ui.json(profiles.Values(spec))
 	}
 	return exitOK, a.ui.print(profiles.Show(spec))
 }
@@ -131,9 +137,7 @@ func (c *profileShow) run(a *app) (int, error) {
 // merged is what profiles come to.
 func (a *app) merged(names []string) (sandbox.Spec, error) {
 	layers, notes, err := profiles.Load(a.lookup(), names)
-	for _, n := range notes {
-		a.ui.note(n)
-	}
+	a.ui.notes(notes)
 	if err != nil {
 		return sandbox.Spec{}, err
 	}
@@ -143,10 +147,13 @@ func (a *app) merged(names []string) (sandbox.Spec, error) {
 type profileCheck struct {
 	common
 	JSON bool     `name:"json" help:"print an array of errors"`
-	Name []string `arg:""`
+	Name []string `arg:"" optional:""`
 }
 
 func (c *profileCheck) run(a *app) (int, error) {
+	if len(c.Name) == 0 {
+		return exitFailed, whichProfile()
+	}
 	if err := a.where(); err != nil {
 		return exitFailed, err
 	}
@@ -199,45 +206,155 @@ func (c *profileSchema) run(a *app) (int, error) {
 
 type profileTrust struct {
 	common
-	Yes bool `short:"y" help:"do not ask"`
+	Yes  bool   `short:"y" help:"do not ask"`
+	List bool   `help:"list the files that you trust"`
+	JSON bool   `name:"json" help:"with --list: print an array of objects"`
+	Dir  string `arg:"" optional:""`
 }
 
 func (c *profileTrust) run(a *app) (int, error) {
 	if err := a.where(); err != nil {
 		return exitFailed, err
 	}
-	p, err := profiles.ReadProject(a.lookup())
+	switch {
+	case c.List && (c.Yes || c.Dir != ""):
+		return exitFailed, listAlone()
+	case c.List:
+		return exitOK, a.listTrusted(c.JSON)
+	case c.JSON:
+		return exitFailed, jsonOfList()
+	}
+	dirs := a.lookup()
+	file, err := profiles.ProjectPath(dirs, c.Dir)
 	if err != nil {
 		return exitFailed, err
 	}
-	if _, err := profiles.Parse(p.Path, p.Text); err != nil {
+	p, err := profiles.ReadProject(dirs, file)
+	if err != nil {
 		return exitFailed, err
 	}
-	if !c.Yes {
-		if !a.canAsk() {
-			return exitFailed, trustNotConfirmed()
-		}
-		if !a.ask(a.ui.confirmTrust(p.Path, string(p.Text))) {
-			a.ui.aside(no)
-			return exitFailed, nil
-		}
+	if err := p.Check(dirs); err != nil {
+		return exitFailed, err
 	}
-	if err := p.Trust(a.lookup()); err != nil {
+	before, known, err := trustedBefore(dirs, file)
+	switch {
+	case err != nil:
+		return exitFailed, err
+	case known && before == string(p.Text):
+		a.ui.trustedAlready(p.Path)
+		return exitOK, nil
+	case !c.Yes && !a.canAsk():
+		return exitFailed, trustNotConfirmed(c.Dir)
+	case !c.Yes && !a.ask(a.ui.confirmTrust(p.Path, string(p.Text), before, known)):
+		a.ui.aside(no)
+		return exitFailed, nil
+	}
+	if err := p.Trust(dirs); err != nil {
 		return exitFailed, err
 	}
 	a.ui.trusted(p.Path)
 	return exitOK, nil
 }
 
-type profileUntrust struct{ common }
+// trustedBefore is a file's content as it was trusted.
+func trustedBefore(dirs profiles.Dirs, file string) (text string, known bool, err error) {
+	files, err := profiles.Trusted(dirs)
+	for _, f := range files {
+		if f.Path == file {
+			text, known = string(f.Text), true
+		}
+	}
+	return text, known, err
+}
+
+func (a *app) listTrusted(asJSON bool) error {
+	dirs := a.lookup()
+	files, err := profiles.Trusted(dirs)
+	if err != nil {
+		return err
+	}
+	type line struct {
+		Path  string `json:"path"`
+		State string `json:"state"`
+		Error string `json:"error,omitempty"`
+	}
+	lines, rows := []line{}, [][]string{}
+	for _, f := range files {
+		l := line{Path: f.Path, State: trustSame}
+		p, err := profiles.ReadProject(dirs, f.Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+			l.State = trustGone
+		case err != nil:
+			l.State, l.Error = trustUnreadable, err.Error()
+		case string(p.Text) != string(f.Text):
+			l.State = trustChanged
+		default:
+			if err := p.Check(dirs); err != nil {
+				l.State, l.Error = trustBroken, err.Error()
+			}
+		}
+		lines, rows = append(lines, l), append(rows, []string{l.Path, trustStates(l.State)})
+	}
+	switch {
+	case asJSON:
+		return a.ui.json(lines)
+	case len(rows) == 0:
+		a.ui.nothingTrusted()
+	}
+	return a.ui.table([]string{"FILE", "STATE"}, rows)
+}
+
+type profileUntrust struct {
+	common
+	All bool     `help:"all that you trusted"`
+	Dir []string `arg:"" optional:""`
+}
 
 func (c *profileUntrust) run(a *app) (int, error) {
 	if err := a.where(); err != nil {
 		return exitFailed, err
 	}
-	if err := profiles.Untrust(a.lookup()); err != nil {
+	dirs := a.lookup()
+	trusted, err := profiles.Trusted(dirs)
+	if err != nil {
 		return exitFailed, err
 	}
-	a.ui.untrusted()
-	return exitOK, nil
+	var files []string
+	switch {
+	case c.All && len(c.Dir) > 0:
+		return exitFailed, untrustAllOrSome()
+	case c.All && len(trusted) == 0:
+		a.ui.nothingTrusted()
+		return exitOK, nil
+	case c.All:
+		for _, f := range trusted {
+			files = append(files, f.Path)
+		}
+	default:
+		words := c.Dir
+		if len(words) == 0 {
+			words = []string{""}
+		}
+		for _, word := range words {
+			file, err := profiles.ProjectPath(dirs, word)
+			if err != nil {
+				return exitFailed, err
+			}
+			files = append(files, file)
+		}
+	}
+	forgotten, err := profiles.Untrust(dirs, files)
+	if err != nil {
+		return exitFailed, err
+	}
+	var failed []error
+	for _, file := range files {
+		if slices.Contains(forgotten, file) {
+			a.ui.untrusted(file)
+		} else {
+			failed = append(failed, notTrusted(file))
+		}
+	}
+	return exitOK, errors.Join(failed...)
 }

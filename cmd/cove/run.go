@@ -98,9 +98,7 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		defer begun.Abandon()
 	}
 	layers, notes, err := profiles.Load(a.lookup(), w.profiles)
-	for _, n := range notes {
-		a.ui.note(n)
-	}
+	a.ui.notes(notes)
 	if err != nil {
 		return exitFailed, err
 	}

@@ -101,6 +101,17 @@ func (u *ui) remark(format string, args ...any) {
 	}
 }
 
+// notes says what there is to know of profiles that were read, or not.
+func (u *ui) notes(list []profiles.Note) {
+	for _, n := range list {
+		if n.Aside {
+			u.remark("%s", n.Text)
+		} else {
+			u.note(n.Text)
+		}
+	}
+}
+
 // aside says something to people only.
 func (u *ui) aside(text string) {
 	if u.errTTY && !u.quiet {
@@ -598,22 +609,90 @@ func textOfOne() error {
 
 func (u *ui) profileFine(name string) { u.aside(name + " is fine") }
 
+func whichProfile() error {
+	return hintedf("cove profile check NAME, or a file as ./mine.toml, or . for this directory's .cove.toml", "which profile?")
+}
+
+// States of a trusted file, as in JSON.
+const (
+	trustSame       = "trusted"
+	trustChanged    = "changed"
+	trustGone       = "gone"
+	trustUnreadable = "unreadable"
+	trustBroken     = "broken" // as it was, but your own profiles are not
+)
+
+func trustStates(state string) string {
+	switch state {
+	case trustChanged:
+		return "changed since, and so not read"
+	case trustUnreadable:
+		return "cannot be read"
+	case trustBroken:
+		return "trusted, but cove profile check . tells of errors there"
+	}
+	return state
+}
+
 func (u *ui) trusted(path string) {
 	u.aside(path + " is trusted as it is now; it may only tighten what your own profiles say")
 }
 
-func (u *ui) untrusted() { u.aside("the .cove.toml of this directory is not trusted any more") }
+func (u *ui) trustedAlready(path string) { u.aside(path + " is trusted already, as it is now") }
 
-func (u *ui) confirmTrust(path, text string) string {
-	var b strings.Builder
-	for l := range strings.Lines(text) {
-		fmt.Fprintf(&b, "  %s\n", escape.Text(strings.TrimRight(l, "\r\n")))
-	}
-	return fmt.Sprintf("%scove: trust %s, as shown above? [y/N] ", b.String(), escape.Text(path))
+func (u *ui) untrusted(path string) { u.aside(path + " is not trusted any more") }
+
+func (u *ui) nothingTrusted() { u.aside("you trust no directory's .cove.toml") }
+
+func notTrusted(path string) error {
+	return hintedf("cove profile trust --list shows what you trust", "cannot revoke the trust in %s: there is none", escape.Name(path))
 }
 
-func trustNotConfirmed() error {
-	return hintedf("read the file, then: cove profile trust --yes", "cannot ask whether to trust it: this is no terminal")
+// confirmTrust shows the file, or what changed in it since it was trusted.
+func (u *ui) confirmTrust(path, text, before string, known bool) string {
+	var b strings.Builder
+	line := func(mark, hue, text string) {
+		b.WriteString(paint(u.errHue, hue, mark+escape.Text(strings.TrimSuffix(text, "\n"))) + "\n")
+	}
+	what := "as shown above"
+	if known {
+		what = "with what changed above"
+		for _, l := range compareLines(before, text) {
+			switch l.mark {
+			case '+':
+				line("+ ", green, l.text)
+			case '-':
+				line("- ", red, l.text)
+			default:
+				line("  ", "", l.text)
+			}
+		}
+	} else {
+		for l := range strings.Lines(text) {
+			line("  ", "", l)
+		}
+	}
+	return fmt.Sprintf("%scove: trust %s, %s? [y/N] ", b.String(), escape.Text(path), what)
+}
+
+func trustNotConfirmed(word string) error {
+	again := "cove profile trust --yes"
+	if word != "" {
+		again += " " + escape.Word(word)
+	}
+	return hintedf("read the file, then: "+again, "cannot ask whether to trust it: this is no terminal")
+}
+
+func listAlone() error {
+	return hintedf("cove profile trust --list", "--list only lists, and trusts nothing")
+}
+
+func jsonOfList() error {
+	return hintedf("cove profile trust --list --json", "--json is for --list")
+}
+
+func untrustAllOrSome() error {
+	return hintedf("cove profile untrust --all alone", "cannot use --all together with names")
 }
 
 const no = "nothing was done"

@@ -231,7 +231,7 @@ func TestListBudget(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestStoreNames(t *testing.T) {
 	data := newData(t)
 	s := newStore(t, data)
 	if names, err := s.Names(); names != nil || err != nil {
