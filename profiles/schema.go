@@ -9,6 +9,7 @@ type key struct {
 
 	words []string                 // with kind word: from the tightest to the widest
 	check func(text string) string // with kinds text and path: what is wrong, or ""
+	match string                   // with check: a regular expression that says the same to editors
 	def   string                   // what holds where nobody says anything; "" where that is nothing
 	doc   string
 
@@ -63,7 +64,7 @@ var schema = []key{
 
 	{name: "process.workdir", kind: &kindPathText, project: free, doc: "The directory that the program starts in. Default: yours, where it can be seen inside, else the home.",
 		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.Workdir }},
-	{name: "process.hostname", kind: &kindText, check: checkHostname, def: "cove", project: free, doc: "The host name inside.",
+	{name: "process.hostname", kind: &kindText, check: checkHostname, match: "^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$", def: "cove", project: free, doc: "The host name inside.",
 		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.Hostname }},
 	{name: "process.tty", kind: &kindWord, words: []string{sandbox.TTYNew, sandbox.TTYAuto, sandbox.TTYKeep}, def: sandbox.TTYAuto, project: tighter,
 		doc:  "`new`: a terminal of its own. `keep`: yours. `auto`: a new one where cove runs in the foreground of a terminal.",

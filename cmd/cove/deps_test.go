@@ -101,6 +101,8 @@ var heavy = map[string]string{
 	"crypto/tls":    "0.1 ms",
 	"text/template": "keeps the linker from dropping methods",
 	"log":           "package launch has Notify, and ui.go has the words",
+
+	"github.com/santhosh-tekuri/jsonschema/v6": "it proves the schema in tests, and is for them alone",
 }
 
 // What the program is made of costs time at every start.

@@ -27,6 +27,16 @@ func Check(name string) (suggestion string, ok bool) {
 	return suggestion, false
 }
 
+// Names are all that Check knows, sorted.
+func Names() []string {
+	names := slices.Clone(elsewhere[:])
+	for i := range calls {
+		names = append(names, calls[i].name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // longestName bounds the work that nonsense makes. The longest name of a system call has 28 letters.
 const longestName = 32
 
