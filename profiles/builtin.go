@@ -8,7 +8,7 @@ var builtinFiles embed.FS
 // The built-in profiles are kept parsed, so that a start does not pay for it: builtin_gen.go is what Parse makes of
 // builtin/*.toml, and a test compares the two.
 //
-//go:generate go test -run ^TestGenerated$ . -update
+//go:generate go test -run ^(TestGenerated|TestDoc|TestManual)$ . -update
 
 func builtinNamed(name string) *Layer {
 	for _, l := range builtins {

@@ -102,7 +102,8 @@ origin; ` + "`cove profile check`" + ` tells all that is wrong with one; ` + "`c
 editors complete them.
 
 A directory's ` + "`.cove.toml`" + ` is read with ` + "`-p .`" + `, or always once you have trusted it as it stands
-(` + "`cove profile trust`" + `). Whoever wrote it may be whom the sandbox is for: it may only tighten, as the last column of
+(` + "`cove profile trust`" + `; ` + "`--list`" + ` shows what you trust and what has changed since, ` + "`cove profile untrust`" + ` takes it back).
+Whoever wrote it may be whom the sandbox is for: it may only tighten, as the last column of
 each table says.
 
 Paths begin with ` + "`~/`, `/`, or `./`" + ` for the directory in which cove was started. ` + "`SRC:DST`" + ` shows a path elsewhere;

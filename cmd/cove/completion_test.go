@@ -20,6 +20,15 @@ func needShell(t *testing.T, name string) {
 	}
 }
 
+// needBashCompletion finds the package, which has no program.
+func needBashCompletion(t *testing.T) {
+	t.Helper()
+	needShell(t, "bash")
+	if _, err := os.Stat("/usr/share/bash-completion/bash_completion"); err != nil {
+		needShell(t, "bash-completion")
+	}
+}
+
 // hostile are names that a profile's file may have. Each would make the file pwned if a shell evaluated it.
 var hostile = []string{
 	"$(touch pwned)", "`touch pwned`", "${x:=$(touch pwned)}", "'; touch pwned; '", "\"; touch pwned; \"", "a; touch pwned", "x:$(touch pwned)",
@@ -172,11 +181,11 @@ func (d *desk) program() {
 }
 
 func TestBashOnATerminal(t *testing.T) {
-	needShell(t, "bash")
+	needBashCompletion(t)
 	d := newDesk(t)
 	d.program()
 	d.write("rc", `
-[ ! -r /usr/share/bash-completion/bash_completion ] || . /usr/share/bash-completion/bash_completion
+. /usr/share/bash-completion/bash_completion
 . "$SCRIPT"
 _pwgrade() { COMPREPLY=($(compgen -W "--steep rising" -- "${COMP_WORDS[COMP_CWORD]}")); }
 complete -F _pwgrade pwgrade

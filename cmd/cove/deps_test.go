@@ -40,6 +40,7 @@ var arrows = []struct {
 	{"internal/sys/zone", "", "its variable must be set before package toml is: it imports nothing of ours"},
 	{"internal/sys/stack", "", "ground"},
 	{"internal/sys", "", "ground"},
+	{"internal/roff", "", "ground, for tests alone: manual pages"},
 	{"testdata/...", "internal/seccomp internal/tty", "benchmarks and tests' helpers use the program from outside"},
 }
 
@@ -102,6 +103,7 @@ var heavy = map[string]string{
 	"text/template": "keeps the linker from dropping methods",
 	"log":           "package launch has Notify, and ui.go has the words",
 
+	"cove/internal/roff":                       "it writes docs/man, in tests alone",
 	"github.com/santhosh-tekuri/jsonschema/v6": "it proves the schema in tests, and is for them alone",
 }
 

@@ -20,6 +20,8 @@ import (
 //	VAR          a variable              @SET       a set of paths
 //	a|b          these words             anything else: nothing that could be listed
 
+//go:generate go test -run ^TestManual$ . -update
+
 // An operand is what a command takes besides flags, as its usage line has it.
 type operand struct {
 	text string // "PROFILE|FILE", without brackets and dots
