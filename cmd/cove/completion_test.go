@@ -98,7 +98,7 @@ func (d *desk) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// terminal starts a shell on a terminal, in which ^T prints the line as it stands.
+// terminal starts a shell on a terminal, in which ^T prints the line as it stands, and takes it away.
 func (d *desk) terminal(name string, args ...string) *seat {
 	d.t.Helper()
 	s := sit(d.t, d.command(name, args...))
@@ -190,7 +190,7 @@ func TestBashOnATerminal(t *testing.T) {
 _pwgrade() { COMPREPLY=($(compgen -W "--steep rising" -- "${COMP_WORDS[COMP_CWORD]}")); }
 complete -F _pwgrade pwgrade
 bind 'set bell-style none' 'set show-all-if-ambiguous off'
-bind -x '"\C-t": printf "LINE<%s>ENIL\n" "$READLINE_LINE"'
+bind -x '"\C-t": printf "LINE<%s>ENIL\n" "$READLINE_LINE"; READLINE_LINE='
 PS1='ready> '
 `)
 	s := d.terminal("bash", "--noprofile", "--rcfile", filepath.Join(d.home, "rc"), "-i")
@@ -198,7 +198,6 @@ PS1='ready> '
 		if have := d.completed(s, c.before); have != c.after {
 			t.Errorf("%q became %q, not %q", c.before, have, c.after)
 		}
-		s.types("\x15") // away with it
 	}
 }
 
@@ -297,13 +296,14 @@ func TestZshOnATerminal(t *testing.T) {
 		if have := d.completed(s, c.before); have != after {
 			t.Errorf("%q became %q, not %q", c.before, have, after)
 		}
-		s.types("\x15")
 	}
 
 	d.hostile()
 	for _, name := range hostile {
-		s.types("cove run -p " + shellQuote(name)[:2] + "\t\x15")
-		s.types("cove run -p \t\t\x15cove profile show \t\t\x15")
+		d.completed(s, "cove run -p "+shellQuote(name)[:2])
+	}
+	for _, line := range []string{"cove run -p ", "cove run -p \t", "cove profile show ", "cove profile show \t"} {
+		d.completed(s, line)
 	}
 	if have := d.completed(s, `cove run -p \$\(to`); have != `cove run -p \$\(touch\ pwned\) ` {
 		t.Errorf("a hostile name became %q", have)
@@ -319,11 +319,10 @@ _pwgrade() { _arguments '--steep' '*:slope:(rising)' }
 compdef _pwgrade pwgrade
 unsetopt beep auto_menu prompt_sp prompt_cr zle_bracketed_paste
 unset zle_bracketed_paste
-show() { zle -I; print -r -- "LINE<$BUFFER>ENIL" }
+show() { print -r -- "LINE<$BUFFER>ENIL" >$TTY; BUFFER= } # zle -I would give the terminal its usual modes for a moment
 zle -N show
 bindkey -e
 bindkey '^T' show
-bindkey '^U' kill-whole-line
 PS1='ready> '
 `)
 	return d.terminal("zsh", "-d", "-i")

@@ -8,7 +8,7 @@ import (
 // zshScript completes by _arguments, after it has found the command.
 func zshScript() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, zshHead)
+	b.WriteString(zshHead)
 	words, docs := firsts()
 	b.WriteString("    '')\n      known=(\n")
 	for i := range words {
