@@ -80,9 +80,10 @@ func (c *compiler) copyOnWrite(h *HomePlan, home File) error {
 		Volatile: c.spec.Drop && h.Backend == OverlayKernel}
 	op := mount.Op{Do: mount.Overlay, Target: home.Real, Options: plainTmpfs, Layers: c.cow, From: h.From, Why: "a copy on write: your real home stays as it is"}
 	if h.Backend == OverlayFuse {
-		// The stage mounts FUSE and hands /dev/fuse out; fuse-overlayfs serves it from outside.
+		// The stage mounts FUSE and hands /dev/fuse out; fuse-overlayfs serves it from outside. It leaves it to the kernel
+		// who may what, as when it mounts itself: what it says to access(2) and chdir(2) goes by the bits of others.
 		op = mount.Op{Do: mount.Mount, Type: "fuse", Target: home.Real, Layers: c.cow, From: h.From, Why: op.Why,
-			Options: []string{"nosuid", "nodev", fmt.Sprintf("user_id=%d", c.plan.IDs.UID), fmt.Sprintf("group_id=%d", c.plan.IDs.GID)}}
+			Options: []string{"nosuid", "nodev", "default_permissions", fmt.Sprintf("user_id=%d", c.plan.IDs.UID), fmt.Sprintf("group_id=%d", c.plan.IDs.GID)}}
 	}
 	c.place(op, regionCow)
 	return nil
