@@ -38,3 +38,10 @@ type Map struct {
 	UID    int     `json:"uid"`              // the program's own, inside
 	GID    int     `json:"gid"`
 }
+
+// A Helper is newuidmap or newgidmap, one of the programs that write maps of subordinate ids.
+type Helper struct {
+	Path   string // "" where it is not installed
+	Plain  bool   // it is neither setuid root nor has file capabilities
+	NoSuid bool   // its file system ignores both
+}

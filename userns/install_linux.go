@@ -53,14 +53,23 @@ func circumstances(name string) trouble {
 	if nnp, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil {
 		t.noNewPrivs = nnp == 1
 	}
-	if p, err := exec.LookPath(name); err == nil {
-		t.path = p
-		var st unix.Stat_t
-		setuid := unix.Stat(p, &st) == nil && st.Mode&unix.S_ISUID != 0 && st.Uid == 0
-		caps, err := unix.Getxattr(p, "security.capability", nil)
-		t.plain = !setuid && (err != nil || caps == 0)
-		var fs unix.Statfs_t
-		t.nosuid = unix.Statfs(p, &fs) == nil && fs.Flags&unix.ST_NOSUID != 0
-	}
+	h := FindHelper(name)
+	t.path, t.plain, t.nosuid = h.Path, h.Plain, h.NoSuid
 	return t
+}
+
+// FindHelper looks for newuidmap or newgidmap in PATH.
+func FindHelper(name string) (h Helper) {
+	p, err := exec.LookPath(name)
+	if err != nil {
+		return h
+	}
+	h.Path = p
+	var st unix.Stat_t
+	setuid := unix.Stat(p, &st) == nil && st.Mode&unix.S_ISUID != 0 && st.Uid == 0
+	caps, err := unix.Getxattr(p, "security.capability", nil)
+	h.Plain = !setuid && (err != nil || caps == 0)
+	var fs unix.Statfs_t
+	h.NoSuid = unix.Statfs(p, &fs) == nil && fs.Flags&unix.ST_NOSUID != 0
+	return h
 }

@@ -38,6 +38,20 @@ func parseSubids(file, text string, u User) ([]SubRange, error) {
 	return out, nil
 }
 
+// afterRanges is the first id after all ranges of text, as subuid(5); lines that make no sense have none.
+func afterRanges(text string) (after int) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if malformed(line) == "" {
+			f := strings.Split(line, ":")
+			first, _ := number(f[1])
+			count, _ := number(f[2])
+			after = max(after, first+count)
+		}
+	}
+	return after
+}
+
 // owns tells whether line is about owner, also if something else than a colon stands behind the name: "bob 1 2"
 // was meant for bob. "bob smith:1:2" was not.
 func owns(owner, line string) bool {

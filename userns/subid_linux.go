@@ -47,6 +47,21 @@ func (f subidFiles) read(u User) (r Ranges, err error) {
 	return r, nil
 }
 
+// Source is where this machine's subordinate ids stand: "files", or what /etc/nsswitch.conf names.
+func Source() string {
+	conf, _ := readIfThere("/etc/nsswitch.conf") // one that cannot be read is an error of ReadRanges
+	return subidSource(conf)
+}
+
+// Free is the first id after all ranges of /etc/subuid and /etc/subgid, whoever has them. 0 is none.
+func Free() (free int) {
+	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		text, _ := readIfThere(file)
+		free = max(free, afterRanges(text))
+	}
+	return free
+}
+
 func readIfThere(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -200,3 +200,19 @@ func FuzzGetsubids(f *testing.F) {
 		}
 	})
 }
+
+func TestAfterRanges(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want int
+	}{
+		{"", 0},
+		{"a:100000:65536\nb:165536:65536\n", 231072},
+		{"b:165536:65536\na:100000:65536", 231072},
+		{"a:x:1\n# no\na:5:5 6\na:1:2\n", 3},
+	} {
+		if got := afterRanges(test.text); got != test.want {
+			t.Errorf("%q: %d, not %d", test.text, got, test.want)
+		}
+	}
+}
