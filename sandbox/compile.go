@@ -30,7 +30,8 @@ var passes = []func(*compiler) error{
 	(*compiler).farewell,
 }
 
-// Compile plans the sandbox that spec wishes for on host. Its errors are *SpecError and *UnsupportedError.
+// Compile plans the sandbox that spec wishes for on host. Its errors are *SpecError and *UnsupportedError, which a
+// *LackError wraps.
 func Compile(spec Spec, host Host) (*Plan, error) {
 	c := &compiler{spec: spec, host: host, plan: &Plan{Command: spec.Command}}
 	for _, pass := range passes {
@@ -86,7 +87,7 @@ func (c *compiler) contradictions() error {
 		return &SpecError{s.RootCow.From, "cannot make the root copy-on-write: it is the host's", "name another root directory with --root DIR"}
 	}
 	if !c.host.Features.UserNS.OK {
-		return &UnsupportedError{"cannot create a user namespace", c.host.Features.UserNS.Reason}
+		return lack("cannot create a user namespace", c.host.Features.UserNS.Reason)
 	}
 	return nil
 }
@@ -104,7 +105,7 @@ func (c *compiler) identity() error {
 	c.plan.IDs = m
 	if m.Helper {
 		if !c.host.Features.NewIDMap.OK {
-			return &UnsupportedError{"cannot map subordinate ids", c.host.Features.NewIDMap.Reason}
+			return lack("cannot map subordinate ids", c.host.Features.NewIDMap.Reason)
 		}
 		if m.UID == 0 {
 			c.plan.Caps = packageManagerCaps
@@ -192,7 +193,7 @@ func (c *compiler) farewell() error {
 		return nil
 	}
 	if !c.host.Features.SeccompFilter.OK {
-		return &UnsupportedError{"cannot filter system calls: " + c.host.Features.SeccompFilter.Reason, "a profile can do without: [seccomp] mode = \"none\""}
+		return lack("cannot filter system calls: "+c.host.Features.SeccompFilter.Reason, "a profile can do without: [seccomp] mode = \"none\"")
 	}
 	if c.spec.Nesting.Value && c.plan.IDs.UID == 0 && c.plan.Caps == nil {
 		// verify_root_map in the kernel (db2e718a4798, Linux 5.12).

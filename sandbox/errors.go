@@ -17,3 +17,10 @@ type UnsupportedError struct {
 }
 
 func (e *UnsupportedError) Error() string { return e.Msg }
+
+// A LackError is an UnsupportedError for something that Diagnose knows about.
+type LackError struct{ UnsupportedError }
+
+func (e *LackError) Unwrap() error { return &e.UnsupportedError }
+
+func lack(msg, hint string) error { return &LackError{UnsupportedError{msg, hint}} }

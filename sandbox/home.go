@@ -69,12 +69,12 @@ func (c *compiler) copyOnWrite(h *HomePlan, home File) error {
 			c.note("your home is copied on write by fuse-overlayfs, which is slow for many small files: "+kernel.Reason, "")
 		}
 	case wish == OverlayKernel:
-		return &UnsupportedError{"cannot make a copy-on-write home: " + kernel.Reason, "leave out the overlay setting, or use --home tmpfs with --rw DIR"}
+		return lack("cannot make a copy-on-write home: "+kernel.Reason, "leave out the overlay setting, or use --home tmpfs with --rw DIR")
 	case wish == OverlayFuse:
-		return &UnsupportedError{"cannot make a copy-on-write home: " + feature.FuseOverlay.Reason, "leave out the overlay setting, or use --home tmpfs with --rw DIR"}
+		return lack("cannot make a copy-on-write home: "+feature.FuseOverlay.Reason, "leave out the overlay setting, or use --home tmpfs with --rw DIR")
 	default:
-		return &UnsupportedError{"cannot make a copy-on-write home: " + kernel.Reason + "; and " + feature.FuseOverlay.Reason,
-			"install fuse-overlayfs, or use --home tmpfs with --rw DIR"}
+		return lack("cannot make a copy-on-write home: "+kernel.Reason+"; and "+feature.FuseOverlay.Reason,
+			"install fuse-overlayfs, or use --home tmpfs with --rw DIR")
 	}
 	c.cow = &mount.Layers{Backend: h.Backend, Lower: []string{home.Real}, Upper: c.box("upper"), Work: c.box("work"),
 		Volatile: c.spec.Drop && h.Backend == OverlayKernel}

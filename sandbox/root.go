@@ -142,7 +142,7 @@ func (c *compiler) otherRoot() error {
 	}
 	if c.spec.RootCow.Value {
 		if !c.host.Features.KernelOverlay.OK {
-			return &UnsupportedError{"cannot make the root copy-on-write: " + c.host.Features.KernelOverlay.Reason, "leave --root-cow out to have it read-only"}
+			return lack("cannot make the root copy-on-write: "+c.host.Features.KernelOverlay.Reason, "leave --root-cow out to have it read-only")
 		}
 		c.plan.Home.RootCow = true
 		c.place(mount.Op{Do: mount.Overlay, Target: "/", Options: plainTmpfs, From: s.From.String(), Why: "another root; changes to it stay in the box",

@@ -47,25 +47,29 @@ func kernelOverlay(dirs Dirs, home, release string, b mount.Builder) (userns, ke
 		dir = dirs.Data
 	}
 	err := overlay.TryKernel(home, dir, b)
-	if err == nil {
-		if known {
-			remember(dirs, trial)
-		}
-		return sandbox.Yes, sandbox.Yes
+	if err == nil && known {
+		remember(dirs, trial)
 	}
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	return tried(err, dirs)
+}
+
+// tried says what an error of overlay.TryKernel means.
+func tried(err error, dirs Dirs) (userns, kernel sandbox.Feature) {
+	var p *overlay.ProbeError
+	probed := errors.As(err, &p)
+	full := (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && !(probed && p.Step == overlay.ProbeNamespace)
+	if err == nil || full {
 		return sandbox.Yes, sandbox.Yes // a full disk says nothing of the kernel, and will be told by whom it stops
 	}
-	var p *overlay.ProbeError
-	if !errors.As(err, &p) {
+	if !probed {
 		return sandbox.Yes, sandbox.No(fmt.Sprintf("the directory of boxes cannot be written to (%v)", err))
 	}
 	switch {
+	case p.Step != overlay.ProbeXattr && p.Step != overlay.ProbeOverlay && appArmorHint(p.Errno) != "":
+		no := sandbox.No(appArmorHint(p.Errno))
+		return no, no
 	case p.Step == overlay.ProbeNamespace:
 		no := sandbox.No(cloneHint(p.Errno))
-		return no, no
-	case p.Step == overlay.ProbeMount && appArmorHint() != "":
-		no := sandbox.No(appArmorHint())
 		return no, no
 	case p.Step == overlay.ProbeXattr:
 		return sandbox.Yes, sandbox.No(fmt.Sprintf("the file system of %s keeps no extended attributes of users", dirs.Data))

@@ -2,7 +2,6 @@ package launch
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -174,18 +173,23 @@ func cloneHint(errno syscall.Errno) string {
 	return ""
 }
 
-// appArmorHint is for a namespace that could be made, but has no rights: Ubuntu since 23.10.
-func appArmorHint() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-	if strings.TrimSpace(string(b)) != "1" {
+// appArmorHint is for a namespace that could be made but has no rights, so that nothing can be mounted in it (EPERM), or
+// its id map not even be opened (EACCES): Ubuntu since 23.10.
+func appArmorHint(errno syscall.Errno) string {
+	if errno != unix.EPERM && errno != unix.EACCES || os.Getuid() == 0 && !nested() || !appArmorRestricts() {
 		return ""
 	}
-	self, err := os.Executable()
-	if err != nil {
-		self = "/path/to/cove"
-	}
-	name := filepath.Base(self)
-	return "Ubuntu's AppArmor restricts user namespaces to programs with a profile; as an administrator, put this into /etc/apparmor.d/" + name + "\n" +
-		"  abi <abi/4.0>,\n  include <tunables/global>\n  profile " + name + " " + self + " flags=(unconfined) {\n    userns,\n  }\n" +
-		"and run: sudo apparmor_parser -r /etc/apparmor.d/" + name
+	self, _ := os.Executable() // "" has advice too
+	return "Ubuntu's AppArmor restricts user namespaces to programs with a profile; this one is for cove:\n" + sandbox.AppArmorFix(self, "sudo ").Script()
+}
+
+func appArmorRestricts() bool {
+	b, _ := os.ReadFile("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+	return strings.TrimSpace(string(b)) == "1"
+}
+
+// nested tells whether we are in a user namespace already.
+func nested() bool {
+	b, _ := os.ReadFile("/proc/self/uid_map")
+	return strings.Join(strings.Fields(string(b)), " ") != "0 0 4294967295"
 }

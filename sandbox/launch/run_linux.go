@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -256,10 +257,16 @@ func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.R
 
 // explain adds what is known of the machine to a step's failure.
 func explain(err error) error {
+	lack := func(err error, errno syscall.Errno) error {
+		if hint := appArmorHint(errno); hint != "" {
+			return &sandbox.LackError{UnsupportedError: sandbox.UnsupportedError{Msg: err.Error(), Hint: hint}}
+		}
+		return nil
+	}
 	var clone *CloneError
-	if errors.As(err, &clone) && clone.Errno == unix.EPERM {
-		if hint := appArmorHint(); hint != "" {
-			return &sandbox.UnsupportedError{Msg: clone.Error(), Hint: hint}
+	if errors.As(err, &clone) {
+		if lack := lack(clone, clone.Errno); lack != nil {
+			return lack
 		}
 	}
 	var step *StepError
@@ -268,9 +275,9 @@ func explain(err error) error {
 		// The number of a descriptor that is above the limit is EBADF (dup(2)).
 		return &sandbox.UnsupportedError{Msg: step.Error(), Hint: fmt.Sprintf("no more than %d files may be open at once here; raise that: ulimit -n 1024", files.Cur)}
 	}
-	if errors.As(err, &step) && (step.Errno == unix.EPERM || step.Errno == unix.EACCES) {
-		if hint := appArmorHint(); hint != "" {
-			return &sandbox.UnsupportedError{Msg: step.Error(), Hint: hint}
+	if errors.As(err, &step) {
+		if lack := lack(step, step.Errno); lack != nil {
+			return lack
 		}
 	}
 	return err
