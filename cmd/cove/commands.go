@@ -64,7 +64,7 @@ type grammar interface {
 func commands() []command {
 	return []command{runCommand, shellCommand, planCommand, diffCommand, lsCommand, rmCommand,
 		profileListCommand, profileShowCommand, profileCheckCommand, profileSchemaCommand, profileTrustCommand, profileUntrustCommand,
-		completionCommand, versionCommand, helpCommand(), removeCommand, completeCommand}
+		doctorCommand, completionCommand, versionCommand, helpCommand(), removeCommand, completeCommand}
 }
 
 // main runs one command line, and tells the exit status.

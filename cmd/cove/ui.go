@@ -391,15 +391,10 @@ func (u *ui) failure(err error, status int) int {
 		return status
 	}
 	var (
-		wrong       profiles.Errors
-		one         profiles.Error
-		advised     *hinted
-		spec        *sandbox.SpecError
-		unsupported *sandbox.UnsupportedError
-		clone       *launch.CloneError
-		step        *launch.StepError
-		exec        *launch.ExecError
-		busy        *box.BusyError
+		wrong   profiles.Errors
+		one     profiles.Error
+		advised *hinted
+		exec    *launch.ExecError
 	)
 	switch {
 	case errors.As(err, &wrong):
@@ -412,19 +407,9 @@ func (u *ui) failure(err error, status int) int {
 		return status
 	}
 	u.line("error", red, strings.ReplaceAll(err.Error(), "\n", `\n`)) // of a name in it
-	switch {
-	case errors.As(err, &spec):
-		u.hint(spec.Hint)
-	case errors.As(err, &unsupported):
-		u.hint(unsupported.Hint)
-	case errors.As(err, &clone):
-		u.hint(clone.Hint)
-	case errors.As(err, &step):
-		u.hint(stepAdvice(step))
-	case errors.As(err, &busy):
-		u.hint(busyAdvice(busy))
-	case errors.Is(err, syscall.ENOSPC):
-		u.hint("the disk that holds your boxes is full: cove ls shows them with their sizes, cove rm removes them")
+	u.hint(adviceOn(err))
+	if forDoctor(err) {
+		u.hint(sendForDoctor)
 	}
 	if errors.As(err, &advised) {
 		for _, h := range advised.hints {
@@ -438,6 +423,32 @@ func (u *ui) failure(err error, status int) int {
 		return exitNotRunable
 	}
 	return status
+}
+
+// adviceOn is what to try where an error says what kind it is; "" is nothing.
+func adviceOn(err error) string {
+	var (
+		spec        *sandbox.SpecError
+		unsupported *sandbox.UnsupportedError
+		clone       *launch.CloneError
+		step        *launch.StepError
+		busy        *box.BusyError
+	)
+	switch {
+	case errors.As(err, &spec):
+		return spec.Hint
+	case errors.As(err, &unsupported):
+		return unsupported.Hint
+	case errors.As(err, &clone):
+		return clone.Hint
+	case errors.As(err, &step):
+		return stepAdvice(step)
+	case errors.As(err, &busy):
+		return busyAdvice(busy)
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk that holds your boxes is full: cove ls shows them with their sizes, cove rm removes them"
+	}
+	return ""
 }
 
 // bug is the third voice: not your wish, not this machine, but cove is wrong.

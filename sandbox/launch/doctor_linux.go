@@ -131,10 +131,7 @@ func (t *trialDir) run(spec sandbox.Spec) error {
 	}
 	host.TTY = sandbox.TTY{}
 	// Signals end us, and by that the sandbox.
-	signals := &Signals{ch: make(chan os.Signal), ready: make(chan struct{})}
-	close(signals.ready)
-	defer close(signals.ch)
-	report, err := Run(spec, host, Options{Dirs: t.dirs, Signals: signals, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+	report, err := Run(spec, host, Options{Dirs: t.dirs, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 	if exec := (*ExecError)(nil); errors.As(err, &exec) {
 		return nil
 	}
@@ -170,7 +167,10 @@ func errnoOf(err error) sandbox.Errno {
 // attempt clones a child with flags, which maps the user's own id where it has a user namespace, and then does what
 // build adds. It tells with which errno any of it failed.
 func (x *examiner) attempt(flags uintptr, build func(l *stage.List)) sandbox.Errno {
-	s := stage.New(flags)
+	s, err := stage.New(flags)
+	if err != nil {
+		return errnoOf(err)
+	}
 	s.Direct = true
 	l := &s.Setup
 	if flags&unix.CLONE_NEWUSER != 0 {
@@ -201,7 +201,7 @@ func (x *examiner) attempt(flags uintptr, build func(l *stage.List)) sandbox.Err
 			failed = errnoOf(syscall.Errno(m[2]))
 		}
 	}
-	if ws, _, err := proc.Wait(); failed == "" && (err != nil || ws != 0) {
+	if ws, err := proc.Wait(); failed == "" && (err != nil || ws != 0) {
 		failed = "EIO" // killed midway
 	}
 	return failed
@@ -209,6 +209,14 @@ func (x *examiner) attempt(flags uintptr, build func(l *stage.List)) sandbox.Err
 
 // stepMount is any step of a trial but mapping ids.
 const stepMount = stepSeccomp + 1
+
+var cloneFlags = []struct {
+	kind string
+	flag uintptr
+}{
+	{"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS},
+	{"net", unix.CLONE_NEWNET}, {"cgroup", unix.CLONE_NEWCGROUP},
+}
 
 // namespaces tries them, and what is done in them.
 func (x *examiner) namespaces() {
@@ -226,12 +234,12 @@ func (x *examiner) namespaces() {
 		m.Proc, m.Terminal, m.Tun = m.UserNS, m.UserNS, m.UserNS
 		return
 	}
-	for _, kind := range []string{"mnt", "pid", "ipc", "uts", "net", "cgroup"} {
-		if kind == "cgroup" && !m.CgroupNS.OK {
+	for _, ns := range cloneFlags {
+		if ns.kind == "cgroup" && !m.CgroupNS.OK {
 			continue
 		}
-		if e := x.attempt(unix.CLONE_NEWUSER|cloneFlags[kind], nil); e != "" {
-			m.Lacking = append(m.Lacking, kind+": "+string(e))
+		if e := x.attempt(unix.CLONE_NEWUSER|ns.flag, nil); e != "" {
+			m.Lacking = append(m.Lacking, ns.kind+": "+string(e))
 		}
 	}
 	m.Proc = x.attempt(unix.CLONE_NEWUSER|unix.CLONE_NEWNS|unix.CLONE_NEWPID, func(l *stage.List) {
@@ -239,20 +247,20 @@ func (x *examiner) namespaces() {
 	})
 	m.Terminal = x.attempt(unix.CLONE_NEWUSER|unix.CLONE_NEWNS, func(l *stage.List) {
 		const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
-		ptmx := stage.NewSlot()
+		ptmx := l.NewSlot()
 		// /proc is a directory that is surely there, and of which nothing is needed any more.
 		l.Call(stepMount, unix.SYS_MOUNT, "devpts", "/proc", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
 		l.Call(stepMount, unix.SYS_OPENAT, unix.AT_FDCWD, "/proc/ptmx", flags, 0).Into(ptmx)
-		l.Call(stepMount, unix.SYS_IOCTL, ptmx, unix.TIOCSPTLCK, unsafe.Pointer(new(int32)))
+		l.Call(stepMount, unix.SYS_IOCTL, ptmx, unix.TIOCSPTLCK, unsafe.Pointer(stage.Put(l, int32(0))))
 		l.Call(stepMount, unix.SYS_IOCTL, ptmx, unix.TIOCGPTPEER, flags)
 	})
 	m.Tun = x.attempt(unix.CLONE_NEWUSER|unix.CLONE_NEWNET, func(l *stage.List) {
-		ifreq := &struct {
+		ifreq := stage.Put(l, struct {
 			name  [16]byte
 			flags uint16
 			_     [22]byte
-		}{flags: unix.IFF_TUN | unix.IFF_NO_PI}
-		tun := stage.NewSlot()
+		}{flags: unix.IFF_TUN | unix.IFF_NO_PI})
+		tun := l.NewSlot()
 		l.Call(stepMount, unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0).Into(tun)
 		l.Call(stepMount, unix.SYS_IOCTL, tun, unix.TUNSETIFF, unsafe.Pointer(ifreq))
 	})
@@ -422,7 +430,7 @@ func (x *examiner) kernelOverlay() {
 		m.Overlay = sandbox.No("there is no home to copy")
 		return
 	}
-	m.Overlay = notWithout()("kernel-overlay", func() sandbox.Feature {
+	m.Overlay = feature("kernel-overlay", func() sandbox.Feature {
 		var b mount.Builder = newBuilder(!m.NewMountAPI.OK || !m.MountSetattr.OK, x.host)
 		err := overlay.TryKernel(m.Home, x.trial.dirs.Data, b)
 		if p := (*overlay.ProbeError)(nil); errors.As(err, &p) {
@@ -436,7 +444,7 @@ func (x *examiner) kernelOverlay() {
 func (x *examiner) fuseOverlay() {
 	m := x.m
 	m.FuseBin = overlay.FindFuseOverlayfs(os.Getenv("PATH"))
-	m.Fuse = notWithout()("fuse-overlayfs", func() sandbox.Feature {
+	m.Fuse = feature("fuse-overlayfs", func() sandbox.Feature {
 		_, err := overlay.FuseOverlayfs(os.Getenv("PATH"))
 		if err == nil {
 			err = x.run(sandbox.Spec{Overlay: sandbox.Set(sandbox.OverlayFuse, sandbox.Origin{})})

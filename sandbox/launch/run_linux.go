@@ -24,7 +24,7 @@ const goarch = runtime.GOARCH
 type Options struct {
 	Dirs                  Dirs
 	Stdin, Stdout, Stderr *os.File
-	Signals               *Signals // from CatchSignals
+	Signals               *Signals // from CatchSignals; where it is nil, signals do to cove what they do
 	Begun                 *Stage   // from Begin; where it is nil, Run begins
 	// Notify tells of what takes a while or may matter to the user; it may be nil.
 	Notify func(format string, args ...any)

@@ -170,7 +170,10 @@ func CatchSignals() (*Signals, error) { return signals.Catch(forwarded...) }
 
 // await waits until the stage has something to say, or is gone, and passes signals on meanwhile.
 func (s *supervisor) await() {
-	poll := []unix.PollFd{{Fd: int32(s.proc.FD()), Events: unix.POLLIN}, {Fd: int32(s.opt.Signals.FD()), Events: unix.POLLIN}}
+	poll := []unix.PollFd{{Fd: int32(s.proc.FD()), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+	if s.opt.Signals != nil {
+		poll[1].Fd = int32(s.opt.Signals.FD())
+	}
 	for {
 		_, err := unix.Poll(poll, -1)
 		s.passOn()
@@ -182,6 +185,9 @@ func (s *supervisor) await() {
 
 // passOn forwards the signals that came.
 func (s *supervisor) passOn() {
+	if s.opt.Signals == nil {
+		return
+	}
 	for sig, ok := s.opt.Signals.Next(); ok; sig, ok = s.opt.Signals.Next() {
 		s.forward(sig)
 	}

@@ -101,6 +101,9 @@ func (c *Caught) Next() (sig syscall.Signal, ok bool) {
 
 // Release gives the signals back to whom they belonged.
 func (c *Caught) Release() {
+	if c == nil {
+		return
+	}
 	for _, o := range c.old {
 		sigaction(o.sig, &o.act, nil)
 	}
