@@ -13,7 +13,7 @@ import (
 
 var doctorCommand = command{
 	name: "doctor", args: "[--json] [--script] [CHECK…]",
-	short: "try all that sandboxes need on this machine, and say what mends what is missing",
+	short: "try what sandboxes need, and say what mends it",
 	long: `Each line says ok, less (cove run works, with less) or missing (cove run does not work), what was found, and what
 that means; below stands what mends it, as lines for a shell. Everything is really tried, and nothing of it stays.
 With the names of checks it speaks of those alone. The exit status is 0 where all is ok or less, 1 where something
