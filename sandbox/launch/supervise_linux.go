@@ -33,7 +33,8 @@ type supervisor struct {
 	relay *tty.Relay
 
 	lastTerm time.Time
-	lastCont int64 // CLOCK_MONOTONIC, ns
+	lastCont int64     // CLOCK_MONOTONIC, ns
+	deadline time.Time // when all must have ended, as the terminal hung up
 }
 
 // supervise answers the stage until its program has ended, and returns how. Only where nobody can tell, it waits for the
@@ -175,8 +176,9 @@ func (s *supervisor) await() {
 		poll[1].Fd = int32(s.opt.Signals.FD())
 	}
 	for {
-		_, err := unix.Poll(poll, -1)
+		_, err := unix.Poll(poll, s.patience())
 		s.passOn()
+		s.hurry()
 		if err == nil && poll[0].Revents != 0 {
 			return
 		}
@@ -206,6 +208,8 @@ func (s *supervisor) forward(sig syscall.Signal) {
 			s.relay.Resize() // the kernel tells the program
 			return
 		}
+	case unix.SIGHUP:
+		s.hangUp()
 	case unix.SIGTERM:
 		if time.Since(s.lastTerm) < impatience {
 			s.proc.Kill()
