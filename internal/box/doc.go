@@ -15,6 +15,9 @@
 // Nothing is synced before the program starts: after a power failure a box made just before may be gone, or be
 // without box.json. Then its changes, if it has any, are not used and not removed without being asked.
 //
+// A run that is killed leaves its box. Where nothing has changed in it, and nobody gave it a name, List removes it
+// (leftover_linux.go).
+//
 // Limits: a file system whose flock does not reach other machines (NFS with local_lock) does not keep a second
 // machine out. Trees that hold files of subordinate ids can be removed only from a user namespace in which those
 // ids are mapped: NeedsMapError.

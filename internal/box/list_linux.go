@@ -29,7 +29,8 @@ type Info struct {
 // listBudget bounds how many files List looks at, over all boxes. Sizes are a minimum where it was not enough.
 const listBudget = 200_000
 
-// List returns the boxes, sorted by name. What is no box is left out; what is a damaged one says so.
+// List returns the boxes, sorted by name. What is no box is left out; what is a damaged one says so. A box that a killed
+// run has left, without changes, is removed and left out.
 func (s *Store) List() ([]Info, error) {
 	if err := s.open(false); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -49,6 +50,10 @@ func (s *Store) List() ([]Info, error) {
 		}
 		fd, err := unix.Openat(s.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
+			continue
+		}
+		if s.leftover(fd, name) {
+			unix.Close(fd)
 			continue
 		}
 		if info, ok := inspect(fd, name, &budget); ok {

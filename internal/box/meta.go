@@ -13,6 +13,8 @@ type Meta struct {
 	// there, so a change at or below one must not be brought into the real home as if it had.
 	Masks []string `json:"masks,omitempty"`
 	Runs  []Run    `json:"runs,omitempty"`
+	// Generated is true where nobody chose the name. What holds nothing and has no name of its own nobody misses.
+	Generated bool `json:"generated,omitempty"`
 	// Suspect is true where the machine went down during a run: what the program wrote last may be missing.
 	Suspect bool `json:"suspect,omitempty"`
 }
