@@ -199,7 +199,7 @@ func (c *compiler) farewell() error {
 		// verify_root_map in the kernel (db2e718a4798, Linux 5.12).
 		c.plan.Caps = []Cap{{"SETFCAP", "without it, no id could be mapped in the namespaces that root makes"}}
 	}
-	p := seccomp.Policy{Nesting: c.spec.Nesting.Value}
+	p := seccomp.Policy{Nesting: c.spec.Nesting.Value, SharedTTY: c.plan.TTY.Mode == TTYKeep}
 	for _, cap := range c.plan.Caps {
 		p.Chroot = p.Chroot || cap.Name == "SYS_CHROOT"
 	}

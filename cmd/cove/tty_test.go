@@ -281,3 +281,41 @@ print("tried")
 		}
 	})
 }
+
+// With the caller's terminal, a program can use it as programs do, but neither lock others out nor change the console
+// behind it. On one of its own it may do what it likes.
+func TestSharedTerminalIsNotLocked(t *testing.T) {
+	python := "/usr/bin/python3"
+	if _, err := os.Stat(python); err != nil {
+		t.Skip("needs python3")
+	}
+	script := `
+import ctypes, os, signal, struct
+libc = ctypes.CDLL(None, use_errno=True)
+tty = os.open("/dev/tty", os.O_RDWR)
+def ask(name, nr, arg):
+    ctypes.set_errno(0)
+    r = libc.ioctl(tty, ctypes.c_ulong(nr), arg)
+    print(name, "worked" if r == 0 else os.strerror(ctypes.get_errno()))
+for name, nr in (("TIOCEXCL", 0x540c), ("TIOCNXCL", 0x540d), ("TIOCCONS", 0x541d), ("TIOCVHANGUP", 0x5437), ("KDSKBMODE", 0x4b45), ("KDSETMODE", 0x4b3a), ("VT_ACTIVATE", 0x5606)):
+    ask(name, nr, 0)
+ask("TIOCSETD", 0x5423, struct.pack("i", 0))
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+os.setpgid(0, 0)
+ask("TIOCSPGRP", 0x5410, struct.pack("i", os.getpgrp()))
+ask("TIOCSWINSZ", 0x5414, struct.pack("HHHH", 24, 80, 0, 0))
+print("tried")
+`
+	for mode, refused := range map[string]int{"new": 1, "keep": 8} {
+		t.Run(mode, func(t *testing.T) {
+			s := sit(t, coveIn(t.TempDir(), "run", "--tty", mode, "--", python, "-c", script))
+			text, code := s.rest()
+			if code != 0 || !strings.Contains(text, "tried") || strings.Contains(text, "TIOCSETD worked") || !strings.Contains(text, "TIOCSPGRP worked") || !strings.Contains(text, "TIOCSWINSZ worked") {
+				t.Errorf("status %d, printed\n%s", code, text)
+			}
+			if n := strings.Count(text, "Operation not permitted"); mode == "keep" && n != refused || mode == "new" && (n < refused || !strings.Contains(text, "TIOCEXCL worked")) {
+				t.Errorf("%d were refused:\n%s", n, text)
+			}
+		})
+	}
+}

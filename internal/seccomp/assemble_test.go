@@ -162,7 +162,7 @@ func TestLongest(t *testing.T) {
 			t.Errorf("%d comparisons for as many rulings as numbers", n)
 		}
 		s := newSimulator(t, prog)
-		plain := map[ruling]uint32{missing: failENOSYS, refuse: failEPERM, allow: allowed, unlessInjecting: allowed,
+		plain := map[ruling]uint32{missing: failENOSYS, refuse: failEPERM, allow: allowed, unlessInjecting: allowed, unlessShared: allowed,
 			unlessNamespaces: allowed, ifPersonality: allowed, ifDomain: allowed}
 		for n, r := range rulings {
 			if got := s.run(machines[0].audit, uint32(n), args{}); got != plain[r] {

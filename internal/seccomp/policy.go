@@ -7,8 +7,8 @@ import "fmt"
 // Where several have an opinion about a call, Deny wins over Allow, and Allow over all else.
 type Policy struct {
 	// Allow lists system calls that are allowed whatever their arguments. "clone" so lets new namespaces in,
-	// "socket" every address family. "ioctl" changes nothing: TIOCSTI and TIOCLINUX stay refused, as they type
-	// into the terminal of whoever started the sandbox.
+	// "socket" every address family. "ioctl" changes nothing: what is refused of it stays refused, as TIOCSTI and
+	// TIOCLINUX type into the terminal of whoever started the sandbox.
 	Allow []string
 
 	// Deny lists system calls that fail with EPERM; clone3 fails with ENOSYS, since with any other errno no
@@ -23,6 +23,10 @@ type Policy struct {
 	// Chroot allows chroot(2), for a program that keeps CAP_SYS_CHROOT in its user namespace. It is all that
 	// Docker's profile adds for the capabilities that its containers have by default.
 	Chroot bool
+
+	// SharedTTY says that the program's terminal is that of whoever started the sandbox: then ioctl(2) may not lock it,
+	// nor change what the console behind it is like.
+	SharedTTY bool `json:",omitempty"`
 }
 
 // nesting are the calls that Policy.Nesting allows. sethostname is what bubblewrap and cove itself call in their
@@ -74,10 +78,15 @@ func (p Policy) rulings(m machine) (*[highest + 1]ruling, error) {
 	if p.Chroot {
 		set("chroot", allow)
 	}
+	ioctl := unlessInjecting
+	if p.SharedTTY {
+		ioctl = unlessShared
+		set("ioctl", ioctl)
+	}
 	for _, name := range p.Allow {
 		to := allow
 		if name == "ioctl" {
-			to = unlessInjecting
+			to = ioctl
 		}
 		if !set(name, to) {
 			return nil, unknown("allow", name)

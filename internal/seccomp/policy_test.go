@@ -50,7 +50,7 @@ const (
 )
 
 func TestRulings(t *testing.T) {
-	base, nested, chroot := Policy{}, Policy{Nesting: true}, Policy{Chroot: true}
+	base, nested, chroot, shared := Policy{}, Policy{Nesting: true}, Policy{Chroot: true}, Policy{SharedTTY: true}
 	rows := []struct {
 		policy Policy
 		calls  string
@@ -83,6 +83,31 @@ func TestRulings(t *testing.T) {
 		{Policy{Allow: []string{"ioctl"}}, "ioctl", args{0, tiocsti | high}, failEPERM},
 		{Policy{Allow: []string{"ioctl"}}, "ioctl", args{0, tiocgwinsz}, allowed},
 		{Policy{Deny: []string{"ioctl"}}, "ioctl", args{0, tiocgwinsz}, failEPERM},
+
+		{base, "ioctl", args{0, 0x5423 | high}, failEPERM}, // TIOCSETD
+		{base, "ioctl", args{0, 0x540c}, allowed},          // TIOCEXCL, on a terminal of its own
+		{base, "ioctl", args{0, 0x4b3a}, allowed},          // KDSETMODE
+		{shared, "ioctl", args{0, tiocsti | top}, failEPERM},
+		{shared, "ioctl", args{0, tioclinux | high}, failEPERM},
+		{shared, "ioctl", args{0, 0x5423}, failEPERM},
+		{shared, "ioctl", args{0, 0x540c | high}, failEPERM},
+		{shared, "ioctl", args{0, 0x540d}, failEPERM}, // TIOCNXCL
+		{shared, "ioctl", args{0, 0x541d}, failEPERM}, // TIOCCONS
+		{shared, "ioctl", args{0, 0x5437}, failEPERM}, // TIOCVHANGUP
+		{shared, "ioctl", args{0, 0x4b3a}, failEPERM}, // KDSETMODE
+		{shared, "ioctl", args{0, 0x4b45 | high}, failEPERM},
+		{shared, "ioctl", args{0, 0x4bff}, failEPERM},
+		{shared, "ioctl", args{0, 0x5606}, failEPERM}, // VT_ACTIVATE
+		{shared, "ioctl", args{0, 0x4aff}, allowed},
+		{shared, "ioctl", args{0, 0x4c00}, allowed},     // LOOP_SET_FD
+		{shared, "ioctl", args{0, 0x80685600}, allowed}, // VIDIOC_QUERYCAP: of a camera
+		{shared, "ioctl", args{0, 0x5410}, allowed},     // TIOCSPGRP
+		{shared, "ioctl", args{0, 0x540e}, allowed},     // TIOCSCTTY
+		{shared, "ioctl", args{0, 0x5422}, allowed},     // TIOCNOTTY
+		{shared, "ioctl", args{0, 0x5414}, allowed},     // TIOCSWINSZ
+		{shared, "ioctl", args{0, 0x5402}, allowed},     // TCSETS
+		{Policy{SharedTTY: true, Allow: []string{"ioctl"}}, "ioctl", args{0, 0x540c}, failEPERM},
+		{Policy{SharedTTY: true, Deny: []string{"ioctl"}}, "ioctl", args{0, tiocgwinsz}, failEPERM},
 
 		// Namespaces and mounts.
 		{base, "clone", args{vforkFlags}, allowed},

@@ -10,6 +10,7 @@ const (
 
 	// From here on the arguments decide: see conditions.
 	unlessInjecting  // ioctl
+	unlessShared     // ioctl, where the terminal is the caller's
 	unlessNamespaces // clone
 	ifPersonality    // personality
 	ifDomain         // socket
@@ -43,9 +44,32 @@ var conditions = [rulingCount]condition{
 		// them as typed. The kernel takes an unsigned int and does not see the upper half of the register:
 		// a filter that compares all of it is passed by any high bit (CVE-2019-10063; CVE-2023-28100 is
 		// TIOCLINUX).
+		//
+		// TIOCSETD puts another line discipline on a terminal, which any of one's own will do for: drivers for modems
+		// and radios that the kernel loads when they are asked for, and that have been ways into it (CVE-2017-2636 in
+		// n_hdlc, CVE-2023-6546 in n_gsm).
 		checks: []check{
 			{arg: 1, op: equal, low: true, value: 0x5412}, // TIOCSTI
 			{arg: 1, op: equal, low: true, value: 0x541c}, // TIOCLINUX
+			{arg: 1, op: equal, low: true, value: 0x5423}, // TIOCSETD
+		},
+		then: refuse, otherwise: allow,
+	},
+	unlessShared: {
+		// What outlasts the program, or reaches further than its own use of the terminal: that nobody else may open
+		// it; where the console's output goes; and all of the virtual consoles' (fonts, keyboard modes, graphics mode,
+		// switching), which they let everybody do whose terminal they are. What shells and editors need stays:
+		// TIOCSPGRP, TIOCSCTTY (on terminals that they make), TIOCNOTTY, TIOCSWINSZ, TCSETS.
+		checks: []check{
+			{arg: 1, op: equal, low: true, value: 0x5412}, // as above
+			{arg: 1, op: equal, low: true, value: 0x541c},
+			{arg: 1, op: equal, low: true, value: 0x5423},
+			{arg: 1, op: equal, low: true, value: 0x540c},                         // TIOCEXCL
+			{arg: 1, op: equal, low: true, value: 0x540d},                         // TIOCNXCL
+			{arg: 1, op: equal, low: true, value: 0x541d},                         // TIOCCONS
+			{arg: 1, op: equal, low: true, value: 0x5437},                         // TIOCVHANGUP
+			{arg: 1, op: maskedEqual, low: true, value: 0x4b00, mask: 0xffffff00}, // KD*, GIO_*, PIO_* (linux/kd.h)
+			{arg: 1, op: maskedEqual, low: true, value: 0x5600, mask: 0xffffff00}, // VT_* (linux/vt.h)
 		},
 		then: refuse, otherwise: allow,
 	},
