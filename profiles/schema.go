@@ -76,6 +76,10 @@ var schema = []key{
 	{name: "process.nesting", kind: &kindBoolean, def: "false", project: tighter, doc: "The program may make namespaces of its own, as browsers and Bazel do. It reaches far more of the kernel's code then.",
 		flag: func(s *sandbox.Spec) *sandbox.Setting[bool] { return &s.Nesting }},
 
+	{name: "process.landlock", kind: &kindWord, words: []string{sandbox.LandlockRequire, sandbox.LandlockAuto, sandbox.LandlockOff}, def: sandbox.LandlockAuto, project: tighter,
+		doc:  "A second wall behind the mounts: what is not let in stays closed even if a mount should leak. `auto`: where the kernel has Landlock (Linux 5.19). `require`: an error where it has not. `off`: never. With nesting there is none.",
+		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.Landlock }},
+
 	{name: "env.pass", kind: &kindEnvPass, project: listed, doc: "Variables let through: a name, or a pattern with one `*` at its beginning or end."},
 	{name: "env.drop", kind: &kindEnvDrop, project: free, doc: "Variables kept out, also when a pattern in `pass` fits them, here or in a later profile. Only a later profile, or this file, that passes the exact name (or the same pattern) lets them in."},
 	{name: "env.set", kind: &kindEnvSet, project: never, doc: "Variables with a value: `set = {CI = \"1\"}`."},
@@ -89,6 +93,10 @@ var schema = []key{
 	{name: "network.mode", kind: &kindWord, words: []string{sandbox.NetNone, sandbox.NetUser, sandbox.NetHost}, def: sandbox.NetNone, project: tighter,
 		doc:  "`none`: loopback only. `user`: a network of its own, in user space (not built yet). `host`: all that you can reach, services on your loopback too.",
 		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.Net }},
+
+	{name: "network.abstract_sockets", kind: &kindBoolean, def: "false", project: tighter,
+		doc:  "With `host`: the program reaches abstract Unix sockets too, as some desktops have them for X11 and D-Bus. Closing them takes Landlock of Linux 6.12; before, they are open.",
+		flag: func(s *sandbox.Spec) *sandbox.Setting[bool] { return &s.AbstractSockets }},
 
 	{name: "limits.files", kind: &kindCount, project: tighter, doc: "Open files of a process."},
 	{name: "limits.file_size", kind: &kindBytes, project: tighter, doc: "The largest file that it may write."},

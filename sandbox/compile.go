@@ -24,6 +24,7 @@ var passes = []func(*compiler) error{
 	(*compiler).server,
 	(*compiler).network,
 	(*compiler).terminal,
+	(*compiler).landlock,
 	(*compiler).limits,
 	(*compiler).environment,
 	(*compiler).workdir,
@@ -48,6 +49,7 @@ type compiler struct {
 	host   Host
 	plan   *Plan
 	places []*place      // what is to be in the root, gathered by the passes, put in order by layout
+	mounts []place       // those that layout put in their places, parents before what lies in them
 	links  []mount.Op    // symbolic links to be made in it
 	cow    *mount.Layers // the home's, with HomeCow
 	real   string        // the home without links
@@ -144,7 +146,11 @@ func (c *compiler) network() error {
 	case NetNone:
 		c.plan.Namespaces = append(c.plan.Namespaces, Namespace{"net", "empty but for loopback"})
 	case NetHost:
-		c.note("the program shares the host's network: it can reach everything that you can, services on loopback and abstract sockets of your desktop included", "")
+		sockets := " and abstract sockets of your desktop"
+		if c.closesAbstract() {
+			sockets = ""
+		}
+		c.note("the program shares the host's network: it can reach everything that you can, services on loopback"+sockets+" included", "")
 	}
 	c.plan.Net = n
 	return nil

@@ -32,9 +32,12 @@ type facts struct {
 	Without []string // features that this machine lacks
 	Fuse    bool     // fuse-overlayfs is installed
 	TTY     sandbox.TTY
-	Env     map[string]string
-	Mounts  []string // "/home/u/mnt fuse.sshfs rw,nosuid", or with device and root "/home ext4 rw 8:1 /srv/home"
-	Files   string   // "/bin -> usr/bin", "/usr dir", "/etc/passwd file", "/home/u dir 1000:1000 700"
+	Streams [3]sandbox.Stream
+	// Landlock is the ABI of this kernel's: 1 for 5.13, 2 for 5.19, 3 for 6.2, 4 for 6.7, 5 for 6.10, 6 for 6.12, 7 for 6.15.
+	Landlock int
+	Env      map[string]string
+	Mounts   []string // "/home/u/mnt fuse.sshfs rw,nosuid", or with device and root "/home ext4 rw 8:1 /srv/home"
+	Files    string   // "/bin -> usr/bin", "/usr dir", "/etc/passwd file", "/home/u dir 1000:1000 700"
 }
 
 func (f facts) host(t *testing.T) sandbox.Host {
@@ -77,7 +80,7 @@ func (f facts) host(t *testing.T) sandbox.Host {
 		return names
 	}
 	h := sandbox.Host{
-		Kernel: f.Kernel, User: f.User, Cwd: f.Cwd, Env: f.Env, Subids: f.Subids, TTY: f.TTY,
+		Kernel: f.Kernel, User: f.User, Cwd: f.Cwd, Env: f.Env, Subids: f.Subids, TTY: f.TTY, Streams: f.Streams,
 		Data: path.Join(f.User.Home, ".local/share/cove"), Config: path.Join(f.User.Home, ".config/cove"),
 		Runtime: fmt.Sprintf("/run/user/%d/cove", f.User.UID),
 		Files:   func(p string) sandbox.File { return sandbox.Resolve(p, look) },
@@ -102,6 +105,15 @@ func (f facts) host(t *testing.T) sandbox.Host {
 	}
 	if f.Fuse {
 		h.Features.FuseOverlay = sandbox.Yes
+	}
+	h.Features.LandlockABI = f.Landlock
+	switch f.Landlock {
+	case 0:
+		h.Features.Landlock = sandbox.No("this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK)")
+	case 1:
+		h.Features.Landlock = sandbox.No("this kernel's Landlock would forbid every rename between directories; that of Linux 5.19 does not")
+	default:
+		h.Features.Landlock = sandbox.Yes
 	}
 	for _, m := range f.Mounts {
 		w := strings.Fields(m)
@@ -150,13 +162,13 @@ func TestPlans(t *testing.T) {
 			}
 			spec.Command, spec.Box = []string{"make", "test"}, "new"
 			plan, err := sandbox.Compile(spec, f.host(t))
-			got := ""
+			got, rules := "", ""
 			if lack := (*sandbox.LackError)(nil); errors.As(err, &lack) {
 				err = &lack.UnsupportedError
 			}
 			switch e := err.(type) {
 			case nil:
-				got = plan.Text()
+				got, rules = plan.Text(), plan.Landlock.Text()
 			case *sandbox.UnsupportedError:
 				got = fmt.Sprintf("this machine: %s\nhint: %s\n", e.Msg, e.Hint)
 			case *sandbox.SpecError:
@@ -164,9 +176,13 @@ func TestPlans(t *testing.T) {
 			default:
 				t.Fatal(err)
 			}
-			want := part("plan")
+			want, wantRules := part("plan"), part("landlock")
 			if *update {
 				want.Data = []byte(got)
+				wantRules.Data = []byte(rules)
+				if rules == "" {
+					ar.Files = slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return f.Name == "landlock" })
+				}
 				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -174,6 +190,9 @@ func TestPlans(t *testing.T) {
 			}
 			if string(want.Data) != got {
 				t.Errorf("the plan is now\n%s\nrun go test ./sandbox -update, and look at the difference", got)
+			}
+			if string(wantRules.Data) != rules {
+				t.Errorf("the Landlock rules are now\n%s\nrun go test ./sandbox -update, and look at the difference", rules)
 			}
 		})
 	}

@@ -18,6 +18,7 @@ type Host struct {
 	Subids   userns.Ranges // the user's subordinate ids; empty where there are none
 	Mounts   []MountPoint  // from /proc/self/mountinfo, in its order
 	TTY      TTY
+	Streams  [3]Stream // standard input, output and error
 
 	// Files answers questions about paths of the host. Launch answers them from the file system, goldens
 	// from a table. It never fails: a path that cannot be looked up is Missing.
@@ -37,7 +38,8 @@ type Features struct {
 	FuseOverlay    Feature // fuse-overlayfs and /dev/fuse
 	NewIDMap       Feature // newuidmap and newgidmap
 	CgroupNS       Feature
-	Landlock       Feature
+	Landlock       Feature // from ABI 2 on: what the program does between directories goes on working
+	LandlockABI    int     // landlock(7); 0 where there is none
 	SeccompFilter  Feature
 	FuseOverlayBin string // its path
 }
@@ -58,6 +60,13 @@ func No(reason string) Feature { return Feature{Reason: reason} }
 type TTY struct {
 	Stdin, Stdout, Stderr bool
 	Foreground            bool // cove's process group is the terminal's foreground group
+}
+
+// A Stream is a standard stream that a path of the host leads to. Kind is Missing for any other: a pipe, a socket, or
+// none at all.
+type Stream struct {
+	Kind        Kind
+	Read, Write bool // it is open for
 }
 
 // A MountPoint is one line of /proc/self/mountinfo.

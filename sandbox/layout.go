@@ -77,6 +77,7 @@ func (c *compiler) layout() error {
 			l.putLinks(c.places[i+1:])
 		}
 	}
+	c.mounts = l.mounts
 	for _, op := range l.seal {
 		l.emit(op)
 	}

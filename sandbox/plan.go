@@ -23,6 +23,7 @@ type Plan struct {
 	TTY        TTYPlan      `json:"tty"`
 	Limits     []Limit      `json:"limits,omitempty"`
 	Caps       []Cap        `json:"caps"` // what the program keeps in its user namespace; empty for all but package managers
+	Landlock   LandlockPlan `json:"landlock"`
 	Seccomp    *SeccompPlan `json:"seccomp,omitempty"`
 	Notes      []Note       `json:"notes,omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"cove/internal/escape"
+	"cove/internal/landlock"
 	"cove/internal/mount"
 	"cove/userns"
 )
@@ -22,10 +23,10 @@ func (p *Plan) String() string { return p.Text() }
 // escaped: it can be printed to a terminal.
 func (p *Plan) Text() string { return p.text(false) }
 
-// TextWithValues is Text with what the environment's variables hold, which may be secrets.
-func (p *Plan) TextWithValues() string { return p.text(true) }
+// LongText is Text with what the environment's variables hold, which may be secrets, and with every Landlock rule.
+func (p *Plan) LongText() string { return p.text(true) }
 
-func (p *Plan) text(values bool) string {
+func (p *Plan) text(long bool) string {
 	var b strings.Builder
 	p.printCommand(&b)
 	b.WriteByte('\n')
@@ -34,7 +35,7 @@ func (p *Plan) text(values bool) string {
 	if v := p.Home.Server; v != nil {
 		v.print(&b)
 	}
-	p.printFacts(&b, values)
+	p.printFacts(&b, long)
 	return b.String()
 }
 
@@ -126,7 +127,7 @@ func bracketed(line, from string) string {
 }
 
 // printFacts lists what is no step, one subject after another.
-func (p *Plan) printFacts(b *strings.Builder, values bool) {
+func (p *Plan) printFacts(b *strings.Builder, long bool) {
 	label := ""
 	say := func(text, from string) {
 		fmt.Fprintln(b, bracketed(fmt.Sprintf("%-12s %s", label, text), from))
@@ -136,7 +137,7 @@ func (p *Plan) printFacts(b *strings.Builder, values bool) {
 	label = "home"
 	say(p.Home.sentence(), p.Home.From)
 	label = "environment"
-	for _, line := range envLines(p.Env, values) {
+	for _, line := range envLines(p.Env, long) {
 		say(line[0], line[1])
 	}
 	label = "ids"
@@ -166,6 +167,10 @@ func (p *Plan) printFacts(b *strings.Builder, values bool) {
 	}
 	for _, c := range p.Caps {
 		say(because("CAP_"+c.Name, c.Why), "")
+	}
+	label = "landlock"
+	for _, line := range p.Landlock.lines(long) {
+		say(line[0], line[1])
 	}
 	label = "seccomp"
 	for _, line := range p.Seccomp.lines() {
@@ -281,6 +286,48 @@ func (n NetPlan) sentence() string {
 		return "host: all that you can reach"
 	}
 	return escape.Name(n.Mode)
+}
+
+// lines are what Landlock adds, and in long each rule.
+func (p *LandlockPlan) lines(long bool) [][2]string {
+	if len(p.Rules) == 0 {
+		return [][2]string{{because("none", p.Why), p.From}}
+	}
+	lines := [][2]string{{fmt.Sprintf("a second wall: %d rules for what is shown above, all else is closed (ABI %d)", len(p.Rules), p.ABI), p.From}}
+	for _, s := range p.Scopes {
+		switch s {
+		case landlock.AbstractSockets:
+			lines = append(lines, [2]string{"the host's abstract sockets are out of reach", ""})
+		case landlock.Signals:
+			lines = append(lines, [2]string{"signals reach nothing outside", ""})
+		}
+	}
+	if long {
+		for line := range strings.Lines(p.Text()) {
+			lines = append(lines, [2]string{strings.TrimSuffix(line, "\n"), ""})
+		}
+	}
+	return lines
+}
+
+// Text is every rule for people, one a line: for what, what may be done there, why, and in brackets who asked for it.
+func (p *LandlockPlan) Text() string {
+	width := 0
+	for _, r := range p.Rules {
+		if n := utf8.RuneCountInString(escape.Name(r.Path)); n <= widestTarget {
+			width = max(width, n)
+		}
+	}
+	var b strings.Builder
+	for _, r := range p.Rules {
+		words := make([]string, len(r.Rights))
+		for i, w := range r.Rights {
+			words[i] = string(w)
+		}
+		line := fmt.Sprintf("%-*s  %-25s  %s", width, r.Stream+escape.Name(r.Path), strings.Join(words, ","), escape.Text(r.Why))
+		fmt.Fprintln(&b, bracketed(strings.TrimRight(line, " "), r.From))
+	}
+	return b.String()
 }
 
 func (s *SeccompPlan) lines() [][2]string {

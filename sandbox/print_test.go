@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"cove/internal/landlock"
 	"cove/internal/mount"
 	"cove/internal/seccomp"
 	"cove/overlay"
@@ -31,10 +32,16 @@ func TestPlanText(t *testing.T) {
 			mount.New("tmpfs", "/"+strings.Repeat("deep/", 20)+"x", "nosuid").Because("long paths do not push the others aside"),
 			{Do: mount.Pivot, Why: "nothing of the host's tree can be reached"},
 		},
-		Net:     NetPlan{Mode: NetNone, From: "default"},
-		TTY:     TTYPlan{Mode: TTYKeep, From: "flag --tty", Why: "no terminal"},
-		Limits:  []Limit{{"files", 1024, Origin{Name: "profile lab", Line: 4}}, {"file_size", 512 << 20, Origin{}}, {"stack", 1000, Origin{}}},
-		Caps:    []Cap{{"CHOWN", "package managers"}, {"FOWNER", ""}},
+		Net:    NetPlan{Mode: NetNone, From: "default"},
+		TTY:    TTYPlan{Mode: TTYKeep, From: "flag --tty", Why: "no terminal"},
+		Limits: []Limit{{"files", 1024, Origin{Name: "profile lab", Line: 4}}, {"file_size", 512 << 20, Origin{}}, {"stack", 1000, Origin{}}},
+		Caps:   []Cap{{"CHOWN", "package managers"}, {"FOWNER", ""}},
+		Landlock: LandlockPlan{From: "profile lab:9", Ruleset: landlock.Ruleset{ABI: 7, Scopes: []landlock.Scope{landlock.AbstractSockets, landlock.Signals}, Rules: []landlock.Rule{
+			{Path: "/", Rights: rightsNames, Why: "of the root itself, which can be listed"},
+			{Path: "/da\nta", Rights: rightsReadOnly, From: "flag --ro"},
+			{Path: "/dev/mqueue", Rights: rightsQueues},
+			{Stream: landlock.Stdin, Rights: []landlock.Right{landlock.Read}, Why: "can be opened again"},
+		}}},
 		Seccomp: &SeccompPlan{seccomp.Policy{Nesting: true, Allow: []string{"ptrace"}}, "default"},
 		Classic: true,
 		Notes:   []Note{{"the home is slow", "install something"}},
@@ -71,6 +78,9 @@ limits       files 1024  [profile lab:4]
              stack 1000
 rights       CAP_CHOWN: package managers
              CAP_FOWNER
+landlock     a second wall: 4 rules for what is shown above, all else is closed (ABI 7)  [profile lab:9]
+             the host's abstract sockets are out of reach
+             signals reach nothing outside
 seccomp      system calls as listed by default, and those that make sandboxes in it
              allowed: ptrace
 mounts       made with mount(2): this kernel lacks the newer mount calls
@@ -83,8 +93,14 @@ hint         install something
 	if got := p.String(); got != want[1:] {
 		t.Errorf("String differs from Text")
 	}
-	if got := p.TextWithValues(); !strings.Contains(got, "LANG=C.UTF-8") || !strings.Contains(got, `TERM=xterm\x1b`) {
-		t.Errorf("no values:\n%s", got)
+	got := p.LongText()
+	for _, want := range []string{"LANG=C.UTF-8", `TERM=xterm\x1b`,
+		"\n             /            list                       of the root itself, which can be listed\n",
+		"\n             /da\\nta     list,read,exec  [flag --ro]\n",
+		"\n             stdin        read                       can be opened again\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
 	}
 }
 

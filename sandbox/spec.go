@@ -68,6 +68,10 @@ const (
 	TTYNew  = "new"
 	TTYKeep = "keep"
 
+	LandlockAuto    = "auto"    // where the kernel has it (default)
+	LandlockRequire = "require" // or an error
+	LandlockOff     = "off"
+
 	SeccompDefault = "default"
 	SeccompNone    = "none"
 )
@@ -98,6 +102,9 @@ type Spec struct {
 	Net      Setting[string] // NetNone...
 	Hostname Setting[string]
 	TTY      Setting[string] // TTYAuto...
+
+	Landlock        Setting[string] // LandlockAuto...
+	AbstractSockets Setting[bool]   // with NetHost: may the program reach the host's abstract sockets
 
 	Seccomp      Setting[string] // SeccompDefault or SeccompNone
 	SeccompAllow []Setting[string]

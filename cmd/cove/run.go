@@ -147,7 +147,7 @@ func (a *app) printPlan(spec sandbox.Spec, host sandbox.Host, asJSON bool) error
 	case asJSON:
 		return a.ui.json(plan)
 	case a.ui.verbose:
-		return a.ui.print(plan.TextWithValues())
+		return a.ui.print(plan.LongText())
 	}
 	return a.ui.print(plan.Text())
 }

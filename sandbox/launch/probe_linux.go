@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cove/internal/landlock"
 	"cove/internal/sys"
 	"cove/internal/tty"
 	"cove/overlay"
@@ -18,7 +19,7 @@ import (
 // only with ids = "subids", fuse-overlayfs only where the kernel's overlay cannot do.
 //
 // For tests, COVE_WITHOUT names features that shall count as missing, separated by commas: mount_setattr,
-// new-mount-api, kernel-overlay, fuse-overlayfs, cgroup-namespace. It can only take away.
+// new-mount-api, kernel-overlay, fuse-overlayfs, cgroup-namespace, landlock. It can only take away.
 func Probe(dirs Dirs, spec sandbox.Spec) (sandbox.Host, error) {
 	user, err := userns.CurrentUser(os.Getenv)
 	if err != nil {
@@ -42,6 +43,9 @@ func Probe(dirs Dirs, spec sandbox.Spec) (sandbox.Host, error) {
 		h.Mounts = append(h.Mounts, sandbox.MountPoint(m))
 	}
 	h.TTY = sandbox.TTY{Stdin: tty.IsTerminal(0), Stdout: tty.IsTerminal(1), Stderr: tty.IsTerminal(2)}
+	for fd := range h.Streams {
+		h.Streams[fd] = stream(fd)
+	}
 	h.TTY.Foreground = h.TTY.Stdin && tty.Foreground(0)
 	if err := features(&h, dirs, spec); err != nil {
 		return h, err
@@ -61,6 +65,11 @@ func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
 		return sandbox.Yes
 	})
 	ft.SeccompFilter = seccompFilter()
+	ft.Landlock = feature("landlock", func() sandbox.Feature {
+		abi, reason := landlockABI()
+		ft.LandlockABI = abi
+		return sandbox.Feature{OK: reason == "", Reason: reason}
+	})
 
 	if spec.IDs.Or(sandbox.IDsSingle) == sandbox.IDsSub {
 		subids, err := userns.ReadRanges(h.User)
@@ -134,6 +143,51 @@ func seccompFilter() sandbox.Feature {
 		return sandbox.No("this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)")
 	}
 	return sandbox.Yes
+}
+
+// landlockABI asks for the version of Landlock, and says why it is of no use.
+func landlockABI() (abi int, reason string) {
+	abi, err := landlock.ABI()
+	switch {
+	case err == unix.ENOSYS:
+		return 0, "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK)"
+	case err == unix.EOPNOTSUPP:
+		return 0, "Landlock is not among this kernel's security modules; an administrator can add it to those that lsm= names on the kernel's command line"
+	case err != nil:
+		return 0, "landlock_create_ruleset(2) is refused here"
+	case abi < landlock.ABIRefer:
+		return abi, "this kernel's Landlock would forbid every rename between directories; that of Linux 5.19 does not"
+	}
+	return abi, ""
+}
+
+// stream tells what a standard stream is.
+func stream(fd int) (s sandbox.Stream) {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return s
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		s.Kind = sandbox.Regular
+	case unix.S_IFCHR, unix.S_IFBLK:
+		s.Kind = sandbox.Device
+	case unix.S_IFIFO:
+		var fs unix.Statfs_t
+		if unix.Fstatfs(fd, &fs) != nil || fs.Type == unix.PIPEFS_MAGIC {
+			return s
+		}
+		s.Kind = sandbox.Fifo
+	default:
+		return s
+	}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return sandbox.Stream{}
+	}
+	mode := flags & unix.O_ACCMODE
+	s.Read, s.Write = mode != unix.O_WRONLY, mode != unix.O_RDONLY
+	return s
 }
 
 func release() string {

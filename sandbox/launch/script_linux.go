@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cove/internal/landlock"
 	"cove/internal/mount"
 	"cove/internal/seccomp"
 	"cove/internal/stage"
@@ -29,6 +30,9 @@ const (
 	stepLimits
 	stepWorkdir
 	stepSeccomp
+	stepLandlock
+
+	stepRule = 2000 // and up: Landlock rules, by their index
 )
 
 var stepNames = map[int32]string{
@@ -45,6 +49,7 @@ var stepNames = map[int32]string{
 	stepLimits:     "set resource limits",
 	stepWorkdir:    "enter the working directory",
 	stepSeccomp:    "install the seccomp filter",
+	stepLandlock:   "restrict the program by Landlock",
 }
 
 // lay lays a Plan out as the system calls of a stage that has begun.
@@ -75,7 +80,22 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 		slave = terminal(l)
 		s.Hold = slave
 	}
+	var rules stage.Slot
+	restrict := len(plan.Landlock.Rules) > 0
+	if restrict {
+		// While there are capabilities, as what was mounted with them may lie where none but they lead.
+		rules = plan.Landlock.Collect(l, func(rule int) int {
+			if rule < 0 {
+				return stepLandlock
+			}
+			return stepRule + rule
+		})
+	}
 	dropRights(l, plan.Caps)
+	if restrict {
+		// pid 1 too, so that the program may signal it and be signalled by it, whatever Scopes say.
+		landlock.Restrict(l, stepLandlock, rules)
+	}
 
 	p := &s.Program
 	switch {

@@ -1,0 +1,106 @@
+package landlock
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/stage"
+)
+
+// rights are the kernel's words for ours, and since which ABI it knows them.
+var rights = []struct {
+	right Right
+	abi   int
+	bits  uint64
+}{
+	{List, 1, unix.LANDLOCK_ACCESS_FS_READ_DIR},
+	{Read, 1, unix.LANDLOCK_ACCESS_FS_READ_FILE},
+	{Exec, 1, unix.LANDLOCK_ACCESS_FS_EXECUTE},
+	{Write, 1, unix.LANDLOCK_ACCESS_FS_WRITE_FILE},
+	{Write, 3, unix.LANDLOCK_ACCESS_FS_TRUNCATE},
+	{Make, 1, unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_CHAR |
+		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
+		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK | unix.LANDLOCK_ACCESS_FS_MAKE_SYM},
+	{Make, ABIRefer, unix.LANDLOCK_ACCESS_FS_REFER},
+	{Ioctl, 5, unix.LANDLOCK_ACCESS_FS_IOCTL_DEV},
+}
+
+// bits are what a kernel of the given ABI makes of some rights; of all with nil.
+func bits(abi int, some []Right) (b uint64) {
+	for _, r := range rights {
+		if rule := (Rule{Rights: some}); r.abi <= abi && (some == nil || rule.Has(r.right)) {
+			b |= r.bits
+		}
+	}
+	return b
+}
+
+func scoped(scopes []Scope) (b uint64) {
+	for _, s := range scopes {
+		switch s {
+		case AbstractSockets:
+			b |= unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+		case Signals:
+			b |= unix.LANDLOCK_SCOPE_SIGNAL
+		}
+	}
+	return b
+}
+
+// ABI asks the kernel for its version of the interface, which is 1 at least. The error is ENOSYS where the kernel has no
+// Landlock, EOPNOTSUPP where it is not among the security modules that were chosen at boot, and whatever an outer filter
+// says.
+func ABI() (int, error) {
+	v, _, e := syscall.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if e != 0 {
+		return 0, e
+	}
+	return int(v), nil
+}
+
+// sizeofAttr is that of struct landlock_ruleset_attr in ABI 6. An older kernel takes it as long as what it does not
+// know is zero (copy_struct_from_user).
+const sizeofAttr = int(unsafe.Offsetof(unix.LandlockRulesetAttr{}.Quiet_access_fs))
+
+// Collect adds making a ruleset of r, and returns where its descriptor will be. Whatever it lets in must be mounted by
+// then. What fails belongs to the op that op says: op(-1) is the ruleset's, op(i) that of r.Rules[i].
+func (r *Ruleset) Collect(l *stage.List, op func(rule int) int) stage.Slot {
+	ruleset := l.NewSlot()
+	attr := stage.Put(l, unix.LandlockRulesetAttr{Handled_access_fs: bits(r.ABI, nil), Scoped: scoped(r.Scopes)})
+	l.Call(op(-1), unix.SYS_LANDLOCK_CREATE_RULESET, unsafe.Pointer(attr), sizeofAttr, 0).Into(ruleset)
+	how := stage.Put(l, unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+	for i := range r.Rules {
+		rule := &r.Rules[i]
+		beneath := stage.Put(l, unix.LandlockPathBeneathAttr{Allowed_access: bits(r.ABI, rule.Rights)})
+		if rule.Stream != "" {
+			beneath.Parent_fd = descriptor(rule.Stream)
+			// It may be what no path leads to, as a memfd: that needs no rule, and gets none.
+			l.Call(op(i), unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(beneath), 0).Tolerate(unix.EBADFD)
+			continue
+		}
+		fd := stage.SlotAt(&beneath.Parent_fd)
+		l.Call(op(i), unix.SYS_OPENAT2, unix.AT_FDCWD, rule.Path, unsafe.Pointer(how), int(unsafe.Sizeof(*how))).Into(fd)
+		l.Call(op(i), unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(beneath), 0)
+		l.Call(op(i), unix.SYS_CLOSE, fd)
+	}
+	return ruleset
+}
+
+func descriptor(stream string) int32 {
+	switch stream {
+	case Stdout:
+		return 1
+	case Stderr:
+		return 2
+	}
+	return 0
+}
+
+// Restrict adds putting the caller, and all that it will start, under the collected rules, for good. It needs
+// no_new_privs.
+func Restrict(l *stage.List, op int, ruleset stage.Slot) {
+	l.Call(op, unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0)
+	l.Call(op, unix.SYS_CLOSE, ruleset)
+}
