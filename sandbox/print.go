@@ -293,7 +293,11 @@ func (p *LandlockPlan) lines(long bool) [][2]string {
 	if len(p.Rules) == 0 {
 		return [][2]string{{because("none", p.Why), p.From}}
 	}
-	lines := [][2]string{{fmt.Sprintf("a second wall: %d rules for what is shown above, all else is closed (ABI %d)", len(p.Rules), p.ABI), p.From}}
+	closed := "all else is closed"
+	if root := &p.Rules[0]; root.Path == "/" && root.Has(landlock.Make) {
+		closed = "all outside of the root is closed"
+	}
+	lines := [][2]string{{fmt.Sprintf("a second wall: %d rules for what is shown above, %s (ABI %d)", len(p.Rules), closed, p.ABI), p.From}}
 	for _, s := range p.Scopes {
 		switch s {
 		case landlock.AbstractSockets:

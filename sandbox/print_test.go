@@ -37,7 +37,7 @@ func TestPlanText(t *testing.T) {
 		Limits: []Limit{{"files", 1024, Origin{Name: "profile lab", Line: 4}}, {"file_size", 512 << 20, Origin{}}, {"stack", 1000, Origin{}}},
 		Caps:   []Cap{{"CHOWN", "package managers"}, {"FOWNER", ""}},
 		Landlock: LandlockPlan{From: "profile lab:9", Ruleset: landlock.Ruleset{ABI: 7, Scopes: []landlock.Scope{landlock.AbstractSockets, landlock.Signals}, Rules: []landlock.Rule{
-			{Path: "/", Rights: rightsNames, Why: "of the root itself, which can be listed"},
+			{Path: "/", Rights: rightsNames, Why: "names alone"},
 			{Path: "/da\nta", Rights: rightsReadOnly, From: "flag --ro"},
 			{Path: "/dev/mqueue", Rights: rightsQueues},
 			{Stream: landlock.Stdin, Rights: []landlock.Right{landlock.Read}, Why: "can be opened again"},
@@ -95,7 +95,7 @@ hint         install something
 	}
 	got := p.LongText()
 	for _, want := range []string{"LANG=C.UTF-8", `TERM=xterm\x1b`,
-		"\n             /            list                       of the root itself, which can be listed\n",
+		"\n             /            list                       names alone\n",
 		"\n             /da\\nta     list,read,exec  [flag --ro]\n",
 		"\n             stdin        read                       can be opened again\n"} {
 		if !strings.Contains(got, want) {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/landlock"
 )
 
 // A seat is a user at a terminal: a pseudo-terminal, and what was printed on it so far.
@@ -318,4 +320,35 @@ print("tried")
 			}
 		})
 	}
+}
+
+// A program that reads the caller's terminal shares its process group. With a later Landlock its signals stay inside all
+// the same, and job control goes on: the signals of the terminal are the kernel's.
+func TestSignalsStayInside(t *testing.T) {
+	if abi, _ := landlock.ABI(); abi < landlock.ABIScopes {
+		t.Skipf("needs Landlock with ABI %d, has %d; without it such signals go through, as docs/security.md says", landlock.ABIScopes, abi)
+	}
+	home := t.TempDir()
+	if err := os.Symlink(os.Args[0], filepath.Join(home, "cove")); err != nil {
+		t.Fatal(err)
+	}
+	script := `sleep 100 & p=$!; ./cove run -q --tty keep -- sh -c 'sleep 100 & kill -KILL 0; echo not reached'; echo status $?; kill $p && echo the others live`
+	cmd := coveIn(home)
+	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", script}
+	s := sit(t, cmd)
+	text, code := s.rest()
+	if code != 0 || !strings.Contains(text, "status 137") || !strings.Contains(text, "the others live") || strings.Contains(text, "not reached") {
+		t.Errorf("status %d, printed %q", code, text)
+	}
+	// One that stops itself and its group, as vim does on Ctrl-Z, stops cove, and so the shell sees it.
+	s = shellWithCove(t)
+	s.types("cove run -q --tty keep -- sh -c 'echo he''re; kill -TSTP 0; echo on'\n")
+	s.sees("here\r\n")
+	s.sees("Stopped")
+	s.sees("ready> ")
+	s.types("fg\n")
+	s.sees("\non\r\n")
+	s.sees("ready> ")
+	s.types("exit\n")
+	s.rest()
 }

@@ -1,0 +1,179 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"cove/internal/mount"
+	"cove/internal/stage"
+	"cove/sandbox"
+)
+
+// needLandlock ends a test where the kernel has no Landlock that could be used. With COVE_REQUIRE that is a failure.
+func needLandlock(t *testing.T) {
+	t.Helper()
+	_, why := landlockABI()
+	if why == "" {
+		return
+	}
+	if r := strings.Split(os.Getenv("COVE_REQUIRE"), ","); slices.Contains(r, "landlock") || slices.Contains(r, "all") {
+		t.Fatalf("this test needs Landlock, which is missing here, and COVE_REQUIRE says that it must not be: %s", why)
+	}
+	t.Skip("needs Landlock: " + why)
+}
+
+// A leak is what Compile would never plan: a way to a directory of the host that no rule knows of.
+type leak struct {
+	name   string
+	grants func(dir string) []sandbox.Grant
+	ops    func(dir string) []mount.Op             // besides the plan's
+	calls  func(t *testing.T, program *stage.List) // besides the plan's
+	at     func(dir string) string                 // where dir is by it
+	open   string                                  // what can be done there
+	still  string                                  // and what under Landlock
+}
+
+// What the plan does not let in stays closed when a mount leaks or a descriptor is left open, and what it lets in
+// read-only is not written to where it shows up once more without that flag. That each is a leak is shown by doing
+// without Landlock.
+func TestLandlockHoldsWhatLeaks(t *testing.T) {
+	needLandlock(t)
+	const opened = 77
+	bind := func(dir string) []mount.Op {
+		return []mount.Op{mount.Dir("/leak"), mount.Bind(dir, "/leak").With("nosuid", "nodev")}
+	}
+	here := func(string) string { return "/leak" }
+	for _, l := range []leak{
+		// Names are seen: the root can be listed, and a rule is for all that is below its path.
+		{name: "a mount", ops: bind, at: here, open: "list read change make", still: "list"},
+		{
+			name: "a descriptor of the host's root",
+			calls: func(t *testing.T, program *stage.List) {
+				fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := unix.Dup3(fd, opened, unix.O_CLOEXEC); err != nil {
+					t.Fatal(err)
+				}
+				unix.Close(fd)
+				t.Cleanup(func() { unix.Close(opened) })
+				program.Call(0, unix.SYS_FCNTL, opened, unix.F_SETFD, 0)
+			},
+			at: func(dir string) string { return fmt.Sprintf("/proc/self/fd/%d%s", opened, dir) }, open: "list read change make",
+		},
+		{
+			name: "what is read-only, writable", ops: bind, at: here, open: "list read change make", still: "list read",
+			grants: func(dir string) []sandbox.Grant {
+				return []sandbox.Grant{{Source: dir, Target: "/shown", Access: sandbox.ReadOnly}}
+			},
+		},
+	} {
+		for _, without := range []string{"", "mount_setattr"} {
+			for _, landlocked := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s, landlocked %v, without %q", l.name, landlocked, without), func(t *testing.T) {
+					t.Setenv("COVE_WITHOUT", without)
+					want := l.open
+					if landlocked {
+						want = l.still
+					}
+					if got := l.try(t, landlocked); got != want {
+						t.Errorf("by the leak the program could %q, not %q", got, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// try tells what a program can do by the leak.
+func (l *leak) try(t *testing.T, landlocked bool) string {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/f", []byte("secret\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	spec := sandbox.Spec{Home: sandbox.Set(sandbox.HomeNone, sandbox.Origin{}), TTY: sandbox.Set(sandbox.TTYKeep, sandbox.Origin{}),
+		Command: []string{"/bin/sh", "-c", `cd /
+for n in $0/*; do [ "$n" = $0/f ] && echo list; done
+read line < $0/f && echo read
+echo x >> $0/f && echo change
+echo x > $0/new && echo make`, l.at(dir)}}
+	if l.grants != nil {
+		spec.Grants = l.grants(dir)
+	}
+	dirs, err := FindDirs(func(string) string { return "" }, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := Probe(dirs, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := sandbox.Compile(spec, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Landlock.Rules) == 0 {
+		t.Fatalf("no Landlock: %s", plan.Landlock.Why)
+	}
+	if !landlocked {
+		plan.Landlock = sandbox.LandlockPlan{}
+	}
+	if l.ops != nil { // before the root is sealed
+		i := slices.IndexFunc(plan.Ops, func(op mount.Op) bool { return op.Do == mount.Seal })
+		plan.Ops = slices.Insert(plan.Ops, i, l.ops(dir)...)
+	}
+	script, err := compile(plan, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed [2]*os.File
+	for i := range printed {
+		if printed[i], err = os.Create(filepath.Join(t.TempDir(), "out")); err != nil {
+			t.Fatal(err)
+		}
+		defer printed[i].Close()
+		script.Program.Call(0, unix.SYS_DUP3, int(printed[i].Fd()), i+1, 0)
+	}
+	if l.calls != nil {
+		l.calls(t, &script.Program)
+	}
+	s := &supervisor{plan: plan, opt: Options{Signals: CatchSignals()}, tty: host.TTY}
+	if s.proc, err = script.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.supervise(); err != nil {
+		t.Fatal(err)
+	}
+	var texts [2]string
+	for i, f := range printed {
+		text, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(text)
+	}
+	for line := range strings.Lines(texts[1]) {
+		if !strings.Contains(line, "Permission denied") {
+			t.Errorf("refused, but not for want of a permission: %s", line)
+		}
+	}
+	could := strings.Join(strings.Fields(texts[0]), " ")
+	text, err := os.ReadFile(dir + "/f")
+	if err != nil || strings.Contains(could, "change") != (string(text) != "secret\n") {
+		t.Errorf("the host's file holds %q, %v", text, err)
+	}
+	if _, err := os.Stat(dir + "/new"); strings.Contains(could, "make") != (err == nil) {
+		t.Errorf("the host has a new file: %v", err)
+	}
+	return could
+}
