@@ -217,23 +217,25 @@ func TestHowItWorksIsTrue(t *testing.T) {
 		}
 		return lines
 	}
-	var told, want []string
-	for i, part := range strings.Split(string(doc), "```") {
-		if text, ok := strings.CutPrefix(part, "plan\n"); ok && i%2 == 1 {
-			told = append(told, lines(text)...)
+	for _, what := range []string{"plan", "landlock"} {
+		var told, want []string
+		for i, part := range strings.Split(string(doc), "```") {
+			if text, ok := strings.CutPrefix(part, what+"\n"); ok && i%2 == 1 {
+				told = append(told, lines(text)...)
+			}
 		}
-	}
-	for _, f := range ar.Files {
-		if f.Name == "plan" {
-			want = lines(string(f.Data))
+		for _, f := range ar.Files {
+			if f.Name == what {
+				want = lines(string(f.Data))
+			}
 		}
-	}
-	for i := range max(len(told), len(want)) {
-		switch {
-		case i >= len(told):
-			t.Fatalf("docs/how-it-works.md leaves out %q and what follows", want[i])
-		case i >= len(want) || told[i] != want[i]:
-			t.Fatalf("docs/how-it-works.md says %q where the plan has %q", told[i], append(want, "nothing more")[i])
+		for i := range max(len(told), len(want)) {
+			switch {
+			case i >= len(told):
+				t.Fatalf("docs/how-it-works.md leaves out %q and what follows", want[i])
+			case i >= len(want) || told[i] != want[i]:
+				t.Fatalf("docs/how-it-works.md says %q where the %s has %q", told[i], what, append(want, "nothing more")[i])
+			}
 		}
 	}
 }

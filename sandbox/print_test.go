@@ -96,7 +96,7 @@ hint         install something
 	got := p.LongText()
 	for _, want := range []string{"LANG=C.UTF-8", `TERM=xterm\x1b`,
 		"\n             /            list                       names alone\n",
-		"\n             /da\\nta     list,read,exec  [flag --ro]\n",
+		"\n             /da\\nta      list,read,exec  [flag --ro]\n",
 		"\n             stdin        read                       can be opened again\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
