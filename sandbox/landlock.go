@@ -45,21 +45,7 @@ func (c *compiler) landlock() error {
 		}
 		return &UnsupportedError{"cannot use Landlock, which " + s.From.String() + " requires: " + why, `leave it out, or with process.landlock = "auto" do without where it is missing`}
 	}
-	p.ABI = c.host.Features.LandlockABI
-	sealed := map[string]bool{}
-	for _, op := range c.plan.Ops {
-		sealed[op.Target] = sealed[op.Target] || op.Do == mount.Seal
-	}
-	for _, m := range c.mounts {
-		rule := landlock.Rule{Path: m.op.Target, File: m.file, From: m.op.From}
-		rule.Rights, rule.Why = m.rights(sealed[m.op.Target])
-		if m.op.Type == "mqueue" {
-			// mq_open(3) finds queues by a mount of the kernel's own, from which no way leads up to /dev.
-			p.Rules = append(p.Rules, rule)
-			continue
-		}
-		p.Add(rule)
-	}
+	p.Ruleset = c.rules()
 	c.streams()
 	if c.plan.Net.Mode == NetHost && c.closesAbstract() {
 		p.Scopes = append(p.Scopes, landlock.AbstractSockets)
@@ -69,6 +55,26 @@ func (c *compiler) landlock() error {
 		p.Scopes = append(p.Scopes, landlock.Signals)
 	}
 	return nil
+}
+
+// rules let in what the plan's mounts show.
+func (c *compiler) rules() landlock.Ruleset {
+	r := landlock.Ruleset{ABI: c.host.Features.LandlockABI}
+	sealed := map[string]bool{}
+	for _, op := range c.plan.Ops {
+		sealed[op.Target] = sealed[op.Target] || op.Do == mount.Seal
+	}
+	for _, m := range c.mounts {
+		rule := landlock.Rule{Path: m.op.Target, File: m.file, From: m.op.From}
+		rule.Rights, rule.Why = m.rights(sealed[m.op.Target])
+		if m.op.Type == "mqueue" {
+			// mq_open(3) finds queues by a mount of the kernel's own, from which no way leads up to /dev.
+			r.Rules = append(r.Rules, rule)
+			continue
+		}
+		r.Add(rule)
+	}
+	return r
 }
 
 var (
@@ -93,6 +99,9 @@ func (p *place) rights(sealed bool) (rights []landlock.Right, why string) {
 	case regionKernel:
 		switch p.op.Type {
 		case "proc":
+			if p.op.Has("ro") {
+				return rightsKernel[:2], ""
+			}
 			return rightsKernel, ""
 		case "mqueue":
 			return rightsQueues, ""

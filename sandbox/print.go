@@ -82,6 +82,9 @@ func printSteps(b *strings.Builder, ops []mount.Op) {
 func (v *ServerPlan) print(b *strings.Builder) {
 	fmt.Fprintf(b, "fuse-overlayfs keeps the copy of your home, in a sandbox of its own: no network, no sockets\n -o %s\n\n", v.Options)
 	printSteps(b, v.Ops)
+	if n := len(v.Landlock.Rules); n > 0 {
+		fmt.Fprintf(b, " and %d Landlock rules, likewise\n", n)
+	}
 	b.WriteByte('\n')
 }
 

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 
+	"cove/internal/landlock"
 	"cove/internal/mount"
 	"cove/internal/seccomp"
 )
@@ -16,6 +17,8 @@ type ServerPlan struct {
 	Options string         `json:"options"` // its mount options, with the layers as they are called in that root
 	Caps    []Cap          `json:"caps,omitempty"`
 	Seccomp seccomp.Policy `json:"seccomp"`
+
+	Landlock landlock.Ruleset `json:"landlock,omitzero"` // as Plan.Landlock
 }
 
 // Where the layers are in the server's root. They are no paths of the host, in which a colon or a comma would break
@@ -87,6 +90,9 @@ func (c *compiler) server() error {
 	v.Options = fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work,squash_to_uid=%d,squash_to_gid=%d", lower, serverBox, serverBox, c.plan.IDs.UID, c.plan.IDs.GID)
 	if c.plan.IDs.Helper && c.plan.IDs.UID == 0 {
 		v.Caps = serverCaps
+	}
+	if c.host.Features.Landlock.OK && c.spec.Landlock.Value != LandlockOff {
+		v.Landlock = s.rules()
 	}
 	c.plan.Home.Server = v
 	return nil

@@ -112,7 +112,7 @@ func fuseScript(bin string, dev, out int, plan *sandbox.Plan, host sandbox.Host)
 	// would not outlive execve(2).
 	l.Call(stepFuse, unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, unsafe.Pointer(stage.Put(l, unix.Rlimit{Cur: 1, Max: 1})), nil)
 	setLimits(l, nil)
-	dropRights(l, v.Caps)
+	dropRights(l, v.Caps, &v.Landlock)
 	if err := filter(l, v.Seccomp); err != nil {
 		return nil, err
 	}
@@ -127,6 +127,9 @@ func serverFailure(m stage.Message, v *sandbox.ServerPlan) error {
 		return errno
 	case op >= 0 && int(op) < len(v.Ops):
 		return &StepError{Op: &v.Ops[op], Errno: errno}
+	}
+	if err := ruleError(op, errno, v.Landlock.Rules); err != nil {
+		return err
 	}
 	return &StepError{Step: stepNames[op], Errno: errno}
 }

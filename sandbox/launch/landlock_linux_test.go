@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -28,15 +29,29 @@ func needLandlock(t *testing.T) {
 	t.Skip("needs Landlock: " + why)
 }
 
+// caught is CatchSignals, which a process can do once.
+var caught = sync.OnceValues(CatchSignals)
+
+// opened is the descriptor of what a test leaves open.
+const opened = 77
+
+// openedAs adds opening a file of the host at a descriptor.
+func openedAs(l *stage.List, file string, flags, fd int) {
+	slot := l.NewSlot()
+	l.Call(0, unix.SYS_OPENAT, unix.AT_FDCWD, file, flags|unix.O_CLOEXEC, 0).Into(slot)
+	l.Call(0, unix.SYS_DUP3, slot, fd, unix.O_CLOEXEC)
+	l.Call(0, unix.SYS_CLOSE, slot)
+}
+
 // A leak is what Compile would never plan: a way to a directory of the host that no rule knows of.
 type leak struct {
 	name   string
 	grants func(dir string) []sandbox.Grant
-	ops    func(dir string) []mount.Op             // besides the plan's
-	calls  func(t *testing.T, program *stage.List) // besides the plan's
-	at     func(dir string) string                 // where dir is by it
-	open   string                                  // what can be done there
-	still  string                                  // and what under Landlock
+	ops    func(dir string) []mount.Op // besides the plan's
+	root   bool                        // the host's root is left open
+	at     func(dir string) string     // where dir is by it
+	open   string                      // what can be done there
+	still  string                      // and what under Landlock
 }
 
 // What the plan does not let in stays closed when a mount leaks or a descriptor is left open, and what it lets in
@@ -44,7 +59,6 @@ type leak struct {
 // without Landlock.
 func TestLandlockHoldsWhatLeaks(t *testing.T) {
 	needLandlock(t)
-	const opened = 77
 	bind := func(dir string) []mount.Op {
 		return []mount.Op{mount.Dir("/leak"), mount.Bind(dir, "/leak").With("nosuid", "nodev")}
 	}
@@ -54,19 +68,8 @@ func TestLandlockHoldsWhatLeaks(t *testing.T) {
 		{name: "a mount", ops: bind, at: here, open: "list read change make", still: "list"},
 		{
 			name: "a descriptor of the host's root",
-			calls: func(t *testing.T, program *stage.List) {
-				fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := unix.Dup3(fd, opened, unix.O_CLOEXEC); err != nil {
-					t.Fatal(err)
-				}
-				unix.Close(fd)
-				t.Cleanup(func() { unix.Close(opened) })
-				program.Call(0, unix.SYS_FCNTL, opened, unix.F_SETFD, 0)
-			},
-			at: func(dir string) string { return fmt.Sprintf("/proc/self/fd/%d%s", opened, dir) }, open: "list read change make",
+			root: true, open: "list read change make",
+			at: func(dir string) string { return fmt.Sprintf("/proc/self/fd/%d%s", opened, dir) },
 		},
 		{
 			name: "what is read-only, writable", ops: bind, at: here, open: "list read change make", still: "list read",
@@ -132,31 +135,44 @@ echo x > $0/new && echo make`, l.at(dir)}}
 		i := slices.IndexFunc(plan.Ops, func(op mount.Op) bool { return op.Do == mount.Seal })
 		plan.Ops = slices.Insert(plan.Ops, i, l.ops(dir)...)
 	}
-	script, err := compile(plan, host)
+	begun := Begin(spec)
+	if begun.err != nil {
+		t.Fatal(begun.err)
+	}
+	defer begun.Abandon()
+	var printed [2]string
+	for i := range printed {
+		printed[i] = filepath.Join(t.TempDir(), "out")
+		if err := os.WriteFile(printed[i], nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		openedAs(&begun.script.Setup, printed[i], unix.O_WRONLY, opened+2+i)
+	}
+	if l.root {
+		openedAs(&begun.script.Setup, "/", unix.O_PATH, opened)
+	}
+	if err := lay(begun, plan, host); err != nil {
+		t.Fatal(err)
+	}
+	for i := range printed {
+		begun.script.Program.Call(0, unix.SYS_DUP3, opened+2+i, i+1, 0)
+	}
+	if l.root {
+		begun.script.Program.Call(0, unix.SYS_FCNTL, opened, unix.F_SETFD, 0)
+	}
+	signals, err := caught()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var printed [2]*os.File
-	for i := range printed {
-		if printed[i], err = os.Create(filepath.Join(t.TempDir(), "out")); err != nil {
-			t.Fatal(err)
-		}
-		defer printed[i].Close()
-		script.Program.Call(0, unix.SYS_DUP3, int(printed[i].Fd()), i+1, 0)
-	}
-	if l.calls != nil {
-		l.calls(t, &script.Program)
-	}
-	s := &supervisor{plan: plan, opt: Options{Signals: CatchSignals()}, tty: host.TTY}
-	if s.proc, err = script.Start(); err != nil {
-		t.Fatal(err)
-	}
+	s := &supervisor{plan: plan, opt: Options{Signals: signals}, proc: begun.proc, tty: host.TTY, host: host}
+	begun.proc = nil
+	s.proc.Perform()
 	if _, err := s.supervise(); err != nil {
 		t.Fatal(err)
 	}
 	var texts [2]string
 	for i, f := range printed {
-		text, err := os.ReadFile(f.Name())
+		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}

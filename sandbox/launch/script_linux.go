@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -80,22 +81,8 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 		slave = terminal(l)
 		s.Hold = slave
 	}
-	var rules stage.Slot
-	restrict := len(plan.Landlock.Rules) > 0
-	if restrict {
-		// While there are capabilities, as what was mounted with them may lie where none but they lead.
-		rules = plan.Landlock.Collect(l, func(rule int) int {
-			if rule < 0 {
-				return stepLandlock
-			}
-			return stepRule + rule
-		})
-	}
-	dropRights(l, plan.Caps)
-	if restrict {
-		// pid 1 too, so that the program may signal it and be signalled by it, whatever Scopes say.
-		landlock.Restrict(l, stepLandlock, rules)
-	}
+	// pid 1 is restricted too, so that it and the program may signal each other, whatever Scopes say.
+	dropRights(l, plan.Caps, &plan.Landlock.Ruleset)
 
 	p := &s.Program
 	switch {
@@ -200,8 +187,18 @@ func takeTerminal(p *stage.List, slave stage.Slot, tty sandbox.TTY) {
 	}
 }
 
-// dropRights adds giving up every capability but keep, for good.
-func dropRights(l *stage.List, keep []sandbox.Cap) {
+// dropRights adds giving up every capability but keep, and what rules do not let in, for good.
+func dropRights(l *stage.List, keep []sandbox.Cap, rules *landlock.Ruleset) {
+	var collected stage.Slot
+	if len(rules.Rules) > 0 {
+		// While there are capabilities, as what was mounted with them may lie where none but they lead.
+		collected = rules.Collect(l, func(rule int) int {
+			if rule < 0 {
+				return stepLandlock
+			}
+			return stepRule + rule
+		})
+	}
 	var mask uint64
 	for _, c := range keep {
 		mask |= 1 << capNumbers[c.Name]
@@ -224,6 +221,17 @@ func dropRights(l *stage.List, keep []sandbox.Cap) {
 	}
 	l.Call(stepRights, unix.SYS_CAPSET, unsafe.Pointer(head), unsafe.Pointer(data))
 	l.Call(stepRights, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	if len(rules.Rules) > 0 {
+		landlock.Restrict(l, stepLandlock, collected)
+	}
+}
+
+// ruleError is what a Landlock rule's failure comes to; nil where op is none of rules.
+func ruleError(op int32, errno syscall.Errno, rules []landlock.Rule) error {
+	if i := int(op) - stepRule; i >= 0 && i < len(rules) {
+		return &StepError{Step: "make the Landlock rule for " + rules[i].Path + rules[i].Stream, Errno: errno}
+	}
+	return nil
 }
 
 var capNumbers = map[string]int{

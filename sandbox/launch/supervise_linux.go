@@ -151,9 +151,9 @@ func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 		return &ExecError{s.plan.Command[0], errno}
 	case op >= 0 && int(op) < len(s.plan.Ops):
 		return &StepError{Op: &s.plan.Ops[op], Errno: errno}
-	case op >= stepRule && int(op-stepRule) < len(s.plan.Landlock.Rules):
-		r := s.plan.Landlock.Rules[op-stepRule]
-		return &StepError{Step: "make the Landlock rule for " + r.Path + r.Stream, Errno: errno}
+	}
+	if err := ruleError(op, errno, s.plan.Landlock.Rules); err != nil {
+		return err
 	}
 	return &StepError{Step: stepNames[op], Errno: errno}
 }
