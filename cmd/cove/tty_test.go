@@ -322,6 +322,20 @@ print("tried")
 	}
 }
 
+// Whichever terminal it has, a program can open it once more by the names of its standard streams, and set it.
+func TestTerminalOpenedAgain(t *testing.T) {
+	for _, mode := range []string{"new", "keep"} {
+		t.Run(mode, func(t *testing.T) {
+			s := sit(t, coveIn(t.TempDir(), "run", "--tty", mode, "--", "sh", "-c",
+				"stty rows 33 < /dev/stdin; stty size < /proc/self/fd/1; echo out > /dev/stdout; echo err > /dev/stderr; stty -echo < /dev/tty && echo set"))
+			text, code := s.rest()
+			if code != 0 || !strings.Contains(text, "33 80\r\nout\r\nerr\r\nset") {
+				t.Errorf("status %d, printed %q", code, text)
+			}
+		})
+	}
+}
+
 // A program that reads the caller's terminal shares its process group. With a later Landlock its signals stay inside all
 // the same, and job control goes on: the signals of the terminal are the kernel's.
 func TestSignalsStayInside(t *testing.T) {
