@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cove/internal/escape"
+	"cove/internal/landlock"
 	"cove/userns"
 )
 
@@ -242,10 +243,13 @@ func (m *Machine) seccomp() Finding {
 }
 
 func (m *Machine) landlock() Finding {
-	if m.Landlock > 0 {
-		return fine(fmt.Sprintf("version %d of its interface", m.Landlock))
-	}
 	const without = "no second wall behind what is mounted"
+	switch {
+	case m.Landlock >= landlock.ABIRefer:
+		return fine(fmt.Sprintf("version %d of its interface", m.Landlock))
+	case m.Landlock > 0:
+		return less(fmt.Sprintf("version %d of its interface would forbid every rename between directories", m.Landlock), without, advise("Linux 5.19 or later"))
+	}
 	if m.NoLandlock == "EOPNOTSUPP" {
 		const found = "this kernel has it, but did not start it"
 		if m.LSMs == "" {
@@ -254,7 +258,7 @@ func (m *Machine) landlock() Finding {
 		}
 		return less(found, without, m.boots("cove-landlock", "lsm=landlock,"+m.LSMs))
 	}
-	return less("not there: "+m.NoLandlock.String(), without, advise("Linux 5.13 or later with CONFIG_SECURITY_LANDLOCK"))
+	return less("not there: "+m.NoLandlock.String(), without, advise("Linux 5.19 or later with CONFIG_SECURITY_LANDLOCK"))
 }
 
 func (m *Machine) terminals() Finding {
