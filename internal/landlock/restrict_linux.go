@@ -65,8 +65,10 @@ func ABI() (int, error) {
 const sizeofAttr = int(unsafe.Offsetof(unix.LandlockRulesetAttr{}.Quiet_access_fs))
 
 // Collect adds making a ruleset of r, and returns where its descriptor will be. Whatever it lets in must be mounted by
-// then. What fails belongs to the op that op says: op(-1) is the ruleset's, op(i) that of r.Rules[i].
-func (r *Ruleset) Collect(l *stage.List, op func(rule int) int) stage.Slot {
+// then. What fails belongs to the op that op says: op(-1) is the ruleset's, op(i) that of r.Rules[i]. Thrifty says that few
+// descriptors may be open at a time; otherwise one for each rule stays open until execve(2), as to close them takes almost as
+// long as to make the rules.
+func (r *Ruleset) Collect(l *stage.List, thrifty bool, op func(rule int) int) stage.Slot {
 	ruleset := l.NewSlot()
 	attr := stage.Put(l, unix.LandlockRulesetAttr{Handled_access_fs: bits(r.ABI, nil), Scoped: scoped(r.Scopes)})
 	l.Call(op(-1), unix.SYS_LANDLOCK_CREATE_RULESET, unsafe.Pointer(attr), sizeofAttr, 0).Into(ruleset)
@@ -83,7 +85,9 @@ func (r *Ruleset) Collect(l *stage.List, op func(rule int) int) stage.Slot {
 		fd := stage.SlotAt(&beneath.Parent_fd)
 		l.Call(op(i), unix.SYS_OPENAT2, unix.AT_FDCWD, rule.Path, unsafe.Pointer(how), int(unsafe.Sizeof(*how))).Into(fd)
 		l.Call(op(i), unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(beneath), 0)
-		l.Call(op(i), unix.SYS_CLOSE, fd)
+		if thrifty {
+			l.Call(op(i), unix.SYS_CLOSE, fd)
+		}
 	}
 	return ruleset
 }
@@ -102,5 +106,4 @@ func descriptor(stream string) int32 {
 // no_new_privs.
 func Restrict(l *stage.List, op int, ruleset stage.Slot) {
 	l.Call(op, unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0)
-	l.Call(op, unix.SYS_CLOSE, ruleset)
 }

@@ -112,7 +112,7 @@ func fuseScript(bin string, dev, out int, plan *sandbox.Plan, host sandbox.Host)
 	// would not outlive execve(2).
 	l.Call(stepFuse, unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, unsafe.Pointer(stage.Put(l, unix.Rlimit{Cur: 1, Max: 1})), nil)
 	setLimits(l, nil)
-	dropRights(l, v.Caps, &v.Landlock)
+	dropRights(l, v.Caps, &v.Landlock, true)
 	if err := filter(l, v.Seccomp); err != nil {
 		return nil, err
 	}

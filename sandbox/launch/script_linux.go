@@ -64,10 +64,10 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 	own := plan.TTY.Mode == sandbox.TTYNew
 	s.Own = own || !host.TTY.Stdin
 
-	builder := newBuilder(plan.Classic, host)
+	builder, thrifty := newBuilder(plan.Classic, host), true
 	if !plan.Classic && begun.stock != nil {
 		begun.stock.Thrifty = begun.stock.Thrifty || 4*len(plan.Ops) > plenty/2
-		builder = begun.stock
+		builder, thrifty = begun.stock, begun.stock.Thrifty
 	}
 	builder.Gather(l, plan.Ops)
 	builder.Build(l, plan.Ops)
@@ -82,7 +82,7 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 		s.Hold = slave
 	}
 	// pid 1 is restricted too, so that it and the program may signal each other, whatever Scopes say.
-	dropRights(l, plan.Caps, &plan.Landlock.Ruleset)
+	dropRights(l, plan.Caps, &plan.Landlock.Ruleset, thrifty)
 
 	p := &s.Program
 	switch {
@@ -188,11 +188,11 @@ func takeTerminal(p *stage.List, slave stage.Slot, tty sandbox.TTY) {
 }
 
 // dropRights adds giving up every capability but keep, and what rules do not let in, for good.
-func dropRights(l *stage.List, keep []sandbox.Cap, rules *landlock.Ruleset) {
+func dropRights(l *stage.List, keep []sandbox.Cap, rules *landlock.Ruleset, thrifty bool) {
 	var collected stage.Slot
 	if len(rules.Rules) > 0 {
 		// While there are capabilities, as what was mounted with them may lie where none but they lead.
-		collected = rules.Collect(l, func(rule int) int {
+		collected = rules.Collect(l, thrifty, func(rule int) int {
 			if rule < 0 {
 				return stepLandlock
 			}
