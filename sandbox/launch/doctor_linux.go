@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cove/internal/box"
+	"cove/internal/landlock"
 	"cove/internal/mount"
 	"cove/internal/stage"
 	"cove/overlay"
@@ -274,13 +275,8 @@ func (x *examiner) devices() {
 }
 
 func (x *examiner) landlock() {
-	const version = 1 // LANDLOCK_CREATE_RULESET_VERSION
-	n, _, e := syscall.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, version)
-	if e != 0 {
-		x.m.NoLandlock = errnoOf(e)
-	} else {
-		x.m.Landlock = int(n)
-	}
+	abi, err := landlock.ABI()
+	x.m.Landlock, x.m.NoLandlock = abi, errnoOf(err)
 	// The word lsm= takes no capability: that one is always there.
 	list := strings.Split(firstLine("/sys/kernel/security/lsm"), ",")
 	list = slices.DeleteFunc(list, func(s string) bool { return s == "capability" || s == "" })
