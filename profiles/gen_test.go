@@ -103,10 +103,11 @@ func TestBuiltinMasksAreThereOnce(t *testing.T) {
 	}
 }
 
-// What sandbox passes over for who is not root is the set of that name.
-func TestSystemSecrets(t *testing.T) {
-	paths, ok := BuiltinSet(sandbox.SystemSecrets[1:])
-	if !ok || !slices.Contains(paths, "/etc/shadow") {
-		t.Errorf("%s is %q", sandbox.SystemSecrets, paths)
+// What sandbox passes over is the sets of these names.
+func TestSystemSets(t *testing.T) {
+	for set, path := range map[string]string{sandbox.SystemSecrets: "/etc/shadow", sandbox.SystemSockets: "/var/lib/lxd"} {
+		if paths, ok := BuiltinSet(set[1:]); !ok || !slices.Contains(paths, path) {
+			t.Errorf("%s is %q", set, paths)
+		}
 	}
 }

@@ -19,7 +19,7 @@ type pathSet struct {
 // builtinSets are known to every profile. Their paths are those that programs use on Linux where no variable says
 // otherwise; what the XDG directories hold is taken to be at the default places.
 //
-// All but the last are in the home: in another root (process.root) the same path of the system would be another file.
+// All but the last two are in the home: in another root (process.root) the same path of the system would be another file.
 var builtinSets = []pathSet{
 	{name: "secrets", doc: "All of the sets below: what a stranger's program has no business with.",
 		members: []string{"@ssh", "@credentials", "@keyrings", "@passwords", "@browsers", "@messengers", "@vpn", "@history"}},
@@ -62,6 +62,8 @@ var builtinSets = []pathSet{
 			"~/.ash_history", "~/.sh_history", "~/.ksh_history", "~/.mksh_history", "~/.local/share/atuin", "~/.local/share/nushell", "~/.config/nushell/history.txt",
 			"~/.psql_history", "~/.mysql_history", "~/.mariadb_history", "~/.sqlite_history", "~/.rediscli_history", "~/.mongosh", "~/.dbshell",
 			"~/.python_history", "~/.node_repl_history", "~/.irb_history", "~/.lesshst", "~/.local/state/less/history", "~/.viminfo", "~/.local/share/recently-used.xbel", "~/.local/state/bash", "~/.local/state/python_history", "~/.wget-hsts"}},
+	{name: "sockets", doc: "Where daemons listen in /var, to whom read-only means nothing: LXD, Incus and snaps (who may speak to the first two is as good as root), MySQL. It counts over the host's own root.",
+		members: []string{"/var/lib/lxd", "/var/lib/incus", "/var/snap", "/var/lib/mysql"}},
 	{name: "system-secrets", doc: "What only root may read of the system: password hashes, private keys, logs, databases. It counts where root runs cove, over the host's own root.",
 		members: []string{"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/security/opasswd", "/etc/krb5.keytab",
 			"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_dsa_key",
@@ -70,7 +72,7 @@ var builtinSets = []pathSet{
 			"/etc/kubernetes", "/etc/rancher", "/etc/mysql/debian.cnf", "/etc/postfix/sasl_passwd", "/etc/exim4/passwd.client", "/etc/samba/private", "/etc/apt/auth.conf", "/etc/apt/auth.conf.d",
 			"/var/log", "/var/backups", "/var/mail", "/var/spool", "/var/crash",
 			"/var/lib/systemd", "/var/lib/private", "/var/lib/NetworkManager", "/var/lib/iwd", "/var/lib/bluetooth", "/var/lib/sss", "/var/lib/samba", "/var/lib/tailscale", "/var/lib/cloud",
-			"/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql", "/var/lib/redis", "/var/lib/docker", "/var/lib/containers", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/rancher", "/var/lib/libvirt"}},
+			"/var/lib/postgresql", "/var/lib/pgsql", "/var/lib/redis", "/var/lib/docker", "/var/lib/containers", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/rancher", "/var/lib/libvirt"}},
 }
 
 // SetNames are the names of the built-in sets, without @.

@@ -95,8 +95,10 @@ func (c *compiler) masks() error {
 		switch {
 		case nothing && strings.HasPrefix(m.Path, "~/"):
 			continue
-		case m.From.Set == SystemSecrets && (c.host.User.UID != 0 || c.spec.Root.IsSet):
-			continue // closed to others anyway; and in another root it is another file
+		case (m.From.Set == SystemSecrets || m.From.Set == SystemSockets) && c.spec.Root.IsSet:
+			continue // in another root it is another file
+		case m.From.Set == SystemSecrets && c.host.User.UID != 0:
+			continue // closed to others anyway
 		}
 		f := c.host.Files(c.expand(m.Path))
 		if f.Real == c.real || f.Real == "/" {

@@ -135,8 +135,12 @@ type Grant struct {
 	From     Origin
 }
 
-// SystemSecrets is the path set whose Masks count only where root runs cove, over the host's own root.
-const SystemSecrets = "@system-secrets"
+// Path sets whose Masks are of the host's own root, and in another one do not count; those of SystemSecrets moreover
+// only where root runs cove.
+const (
+	SystemSecrets = "@system-secrets"
+	SystemSockets = "@sockets"
+)
 
 // A Mask hides one path. A path that does not exist is not an error.
 type Mask struct {
