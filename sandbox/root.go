@@ -62,21 +62,7 @@ func (c *compiler) root() error {
 	c.place(mount.New("tmpfs", "/run", "nosuid", "nodev", "mode=755"), regionOwn)
 	c.place(mount.New("tmpfs", c.runtimeDir(), "nosuid", "nodev", "mode=700").Because("XDG_RUNTIME_DIR"), regionOwn)
 
-	c.place(mount.New("proc", "/proc", "nosuid", "nodev", "noexec").Because("only the sandbox's own processes"), regionKernel)
-	// As runc's defaults. To an ordinary user these files are closed or harmless anyway, but for root (cove run
-	// by root maps 0 to 0) they are the kernel's own.
-	for _, p := range []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"} {
-		c.kernelFile(p, mount.Op{Do: mount.Protect, Target: p, Options: readOnlyBind})
-	}
-	for _, p := range []string{"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/kallsyms", "/proc/kmsg"} {
-		c.kernelFile(p, mount.Op{Do: mount.Mask, Target: p})
-	}
-	if c.host.User.UID == 0 {
-		for _, p := range rootProc {
-			c.kernelFile(p, mount.Op{Do: mount.Mask, Target: p})
-		}
-	}
+	c.procfs()
 
 	c.place(mount.New("tmpfs", "/dev", "nosuid", "noexec", "mode=755").Because("a minimal /dev"), regionOwn)
 	c.place(size(mount.New("tmpfs", "/dev/shm", "nosuid", "nodev", "mode=1777")), regionOwn)
@@ -109,6 +95,35 @@ func Stock() []mount.Op {
 // characters came over serial lines; and what only root may write.
 var rootProc = []string{"/proc/allocinfo", "/proc/bootconfig", "/proc/dynamic_debug", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/mtrr",
 	"/proc/pagetypeinfo", "/proc/pressure", "/proc/slabinfo", "/proc/tty/driver", "/proc/vmallocinfo", "/proc/vmcore"}
+
+// procfs adds /proc, with what in it is the kernel's covered, as runc does by default.
+//
+// To an ordinary user those files are closed, or tell what they tell every user of the host; but to root (cove run by
+// root maps 0 to 0) they are the kernel's own: /proc/sys asks for uid 0 and for no capability (proc_sys_permission). So
+// for root they are always covered. For others not where the program may make sandboxes of its own: these need a /proc
+// of theirs, and the kernel allows one only where another is to be seen whole (mount_too_revealing, 1b852bceb0d1).
+func (c *compiler) procfs() {
+	proc := mount.New("proc", "/proc", "nosuid", "nodev", "noexec").Because("only the sandbox's own processes")
+	if nesting := c.spec.Nesting; nesting.Value && c.host.User.UID != 0 {
+		c.place(proc.By(nesting.From.String()).Because(proc.Why+"; nothing in it is covered, or no sandbox in it could have one"), regionKernel)
+		return
+	} else if nesting.Value {
+		c.note("sandboxes that the program makes can have no /proc of their own: for root, parts of /proc stay covered", "run cove as an ordinary user")
+	}
+	c.place(proc, regionKernel)
+	for _, p := range []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"} {
+		c.kernelFile(p, mount.Op{Do: mount.Protect, Target: p, Options: readOnlyBind})
+	}
+	for _, p := range []string{"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/kallsyms", "/proc/kmsg"} {
+		c.kernelFile(p, mount.Op{Do: mount.Mask, Target: p})
+	}
+	if c.host.User.UID == 0 {
+		for _, p := range rootProc {
+			c.kernelFile(p, mount.Op{Do: mount.Mask, Target: p})
+		}
+	}
+}
 
 // kernelFile adds an op on a file of /proc, where the kernel has it.
 func (c *compiler) kernelFile(p string, op mount.Op) {

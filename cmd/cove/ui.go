@@ -488,6 +488,9 @@ func stepAdvice(e *launch.StepError) string {
 		}
 		return ""
 	}
+	if e.Errno == syscall.EPERM && e.Op.Type == "proc" && launch.InsideCove() {
+		return "this is inside a sandbox of cove in which parts of /proc are covered, and then the kernel allows no fresh one; the outer cove leaves them bare for --nesting, but not where root runs it"
+	}
 	for _, a := range []struct {
 		errno syscall.Errno
 		do    mount.Verb

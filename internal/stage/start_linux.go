@@ -90,7 +90,7 @@ func (s *Script) begin() {
 	// First of all: to die with the supervisor. If it died before this line, the socket says so, as every
 	// wait on it fails and init's first poll sees its end.
 	s.First.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
-	s.First.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, initName, 0, 0, 0)
+	s.First.Call(OpTalk, unix.SYS_PRCTL, unix.PR_SET_NAME, InitName, 0, 0, 0)
 	if s.clone[cloneFlags]&unix.CLONE_NEWPID != 0 {
 		s.retitle(&s.First)
 	}
@@ -108,11 +108,11 @@ func (s *Script) finish() {
 	s.Setup.Call(OpFork, unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
-// initName is what ps(1) shows. "cove" is not in it, so that who ends cove by name, as pkill(1) does, reaches the
+// InitName is what ps(1) shows, and /proc/1/comm inside. "cove" is not in it, so that who ends cove by name, as pkill(1) does, reaches the
 // supervisor alone: a signal that both get is taken for one that the program got, too (init_linux.go).
-const initName = "box-init"
+const InitName = "box-init"
 
-// retitle adds putting initName in the place of the command line that the stage has from its supervisor. For the
+// retitle adds putting InitName in the place of the command line that the stage has from its supervisor. For the
 // same reason; and because everybody inside can read /proc/1/cmdline, where values of --env and paths of the host
 // would stand.
 func (s *Script) retitle(l *List) {
@@ -122,7 +122,7 @@ func (s *Script) retitle(l *List) {
 		return
 	}
 	title := unsafe.Slice((*byte)(l.arena.alloc(uintptr(n), 1)), n)
-	copy(title, initName)
+	copy(title, InitName)
 	title[n-1] = 0 // or the kernel goes on into the environment
 	local, remote := Put(l, unix.Iovec{Base: first}), Put(l, unix.Iovec{Base: &title[0]})
 	local.SetLen(n)

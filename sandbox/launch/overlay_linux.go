@@ -74,7 +74,25 @@ func tried(err error, dirs Dirs) (userns, kernel sandbox.Feature) {
 	case p.Step == overlay.ProbeXattr:
 		return sandbox.Yes, sandbox.No(fmt.Sprintf("the file system of %s keeps no extended attributes of users", dirs.Data))
 	}
+	if p.Errno == unix.EINVAL && onOverlay(dirs.Data) {
+		return sandbox.Yes, sandbox.No(fmt.Sprintf("%s is on an overlay itself, as in containers and sandboxes, and the kernel keeps no changes there; XDG_DATA_HOME=DIR puts boxes elsewhere, as into /tmp", dirs.Data))
+	}
 	return sandbox.Yes, sandbox.No(whyNoOverlay(p.Errno))
+}
+
+// onOverlay tells whether the file system of dir, or of where it would be made, is an overlay.
+func onOverlay(dir string) bool {
+	var st unix.Statfs_t
+	for {
+		err := unix.Statfs(dir, &st)
+		if err == nil {
+			return st.Type == unix.OVERLAYFS_SUPER_MAGIC
+		}
+		if err != unix.ENOENT || dir == "/" {
+			return false
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 // whyNoOverlay puts the kernel's errno for an overlay mount into words.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cove/internal/landlock"
+	"cove/internal/stage"
 	"cove/internal/sys"
 	"cove/internal/tty"
 	"cove/overlay"
@@ -208,6 +209,13 @@ func environ() map[string]string {
 	return env
 }
 
+// InsideCove tells whether this process runs in a sandbox of cove. It goes by the name of pid 1, and is for hints: what
+// is in the environment may not have been let in.
+func InsideCove() bool {
+	comm, err := os.ReadFile("/proc/1/comm")
+	return err == nil && strings.TrimSpace(string(comm)) == stage.InitName
+}
+
 // cloneHint finds out why a namespace was refused.
 func cloneHint(errno syscall.Errno) string {
 	read := func(p string) string {
@@ -215,6 +223,8 @@ func cloneHint(errno syscall.Errno) string {
 		return strings.TrimSpace(string(b))
 	}
 	switch {
+	case InsideCove() && errno == unix.EPERM:
+		return "this is inside a sandbox of cove; give the outer one --nesting: it then may make sandboxes of its own"
 	case read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
 		return "this kernel refuses user namespaces to ordinary users; an administrator can allow them: sudo sysctl kernel.unprivileged_userns_clone=1"
 	case read("/proc/sys/user/max_user_namespaces") == "0":
