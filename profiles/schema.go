@@ -62,7 +62,7 @@ var schema = []key{
 	{name: "files.rw", kind: &kindGrantsRW, project: never, doc: "Let in for writing: changes go through to the real files, not to the box."},
 	{name: "files.hide", kind: &kindMasks, project: free, doc: "Hidden, whether it exists or not. `:` is part of the path here."},
 
-	{name: "process.workdir", kind: &kindPathText, project: free, doc: "The directory that the program starts in. Default: yours, where it can be seen inside, else the home.",
+	{name: "process.workdir", kind: &kindPathText, project: free, doc: "The directory that the program starts in. Default: yours; where that cannot be seen inside, cove says so and starts nothing.",
 		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.Workdir }},
 	{name: "process.hostname", kind: &kindText, check: checkHostname, match: "^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$", def: "cove", project: free, doc: "The host name inside.",
 		text: func(s *sandbox.Spec) *sandbox.Setting[string] { return &s.Hostname }},

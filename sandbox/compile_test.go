@@ -171,6 +171,8 @@ func TestPlans(t *testing.T) {
 				got, rules = plan.Text(), plan.Landlock.Text()
 			case *sandbox.UnsupportedError:
 				got = fmt.Sprintf("this machine: %s\nhint: %s\n", e.Msg, e.Hint)
+			case *sandbox.UnseenError:
+				got = e.Error() + "\n"
 			case *sandbox.SpecError:
 				got = fmt.Sprintf("%s: %s\nhint: %s\n", e.From, e.Msg, e.Hint)
 			default:

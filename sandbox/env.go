@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -68,49 +67,4 @@ func matches(pattern, name string) bool {
 		return strings.HasPrefix(name, word)
 	}
 	return pattern == name
-}
-
-// workdir is the directory that the program starts in: the caller's, where it can be seen inside.
-func (c *compiler) workdir() error {
-	if w := c.spec.Workdir; w.IsSet {
-		c.plan.Workdir = c.expand(w.Value)
-		return nil
-	}
-	home := c.plan.Home.Path
-	if c.plan.Home.Mode == HomeNone {
-		home = "/"
-	}
-	cwd := c.host.Files(c.host.Cwd).Real
-	if c.visible(cwd) {
-		c.plan.Workdir = cwd
-		return nil
-	}
-	// /var/home/u/project, where the home is /home/u, by a bind mount.
-	same, _ := c.elsewhere(cwd)
-	if i := slices.IndexFunc(same, c.visible); i >= 0 {
-		c.plan.Workdir = same[i]
-		return nil
-	}
-	c.plan.Workdir = home
-	c.note(fmt.Sprintf("%s cannot be seen inside: the program starts in %s", c.host.Cwd, home), "let it in with --rw . or --ro .")
-	return nil
-}
-
-// visible tells whether a directory of the host is at the same path inside, and is the same.
-func (c *compiler) visible(dir string) bool {
-	if slices.ContainsFunc(c.hidden, func(h string) bool { return below(dir, h) }) {
-		return slices.ContainsFunc(c.places, func(p *place) bool { return p.op.Source == dir && p.op.Target == dir })
-	}
-	if c.host.Files(dir).Kind != Directory {
-		return false
-	}
-	best, shown := "", false
-	for _, p := range c.places {
-		if t := p.op.Target; p.region != regionMask && below(dir, t) && len(t) >= len(best) {
-			best = t
-			same := p.op.Source == t || p.region == regionCow || path.Join(p.op.Source, strings.TrimPrefix(dir, t)) == dir
-			shown = same && (p.region == regionReadOnly || p.region == regionWritable || p.region == regionCow) || dir == t && (t == "/" || t == c.plan.Home.Path)
-		}
-	}
-	return shown
 }

@@ -24,3 +24,22 @@ type LackError struct{ UnsupportedError }
 func (e *LackError) Unwrap() error { return &e.UnsupportedError }
 
 func lack(msg, hint string) error { return &LackError{UnsupportedError{msg, hint}} }
+
+// An UnseenError says that the directory that cove was started in cannot be seen inside, where the program would start
+// in it, and that nothing says where to start instead.
+type UnseenError struct {
+	Dir    string
+	Hidden bool // by a mask
+	Empty  bool // inside there is another of that name, empty: /tmp
+}
+
+func (e *UnseenError) Error() string {
+	why := "it cannot be seen inside"
+	switch {
+	case e.Hidden:
+		why = "it is hidden inside"
+	case e.Empty:
+		why = "inside there is another, which is empty"
+	}
+	return "cannot start in " + e.Dir + ": " + why
+}

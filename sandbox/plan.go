@@ -10,22 +10,24 @@ import (
 // A Plan is every step of building a sandbox, in order, with where each came from and why. It is made by
 // Compile, printed by cove plan, carried out by package launch and kept in the box.
 type Plan struct {
-	Command    []string     `json:"command"`
-	Workdir    string       `json:"workdir"`
-	Env        []EnvVar     `json:"env"`
-	IDs        userns.Map   `json:"ids"`
-	Namespaces []Namespace  `json:"namespaces"`
-	Hostname   string       `json:"hostname"`
-	Home       HomePlan     `json:"home"`
-	Ops        []mount.Op   `json:"ops"`
-	Classic    bool         `json:"classic,omitempty"` // mount(2) instead of the mount API of Linux 5.2 and 5.12
-	Net        NetPlan      `json:"net"`
-	TTY        TTYPlan      `json:"tty"`
-	Limits     []Limit      `json:"limits,omitempty"`
-	Caps       []Cap        `json:"caps"` // what the program keeps in its user namespace; empty for all but package managers
-	Landlock   LandlockPlan `json:"landlock"`
-	Seccomp    *SeccompPlan `json:"seccomp,omitempty"`
-	Notes      []Note       `json:"notes,omitempty"`
+	Command []string `json:"command"`
+	Workdir string   `json:"workdir"`
+	// WorkdirFrom is who asked for that; "" where it is the directory that cove was started in.
+	WorkdirFrom string       `json:"workdir_from,omitempty"`
+	Env         []EnvVar     `json:"env"`
+	IDs         userns.Map   `json:"ids"`
+	Namespaces  []Namespace  `json:"namespaces"`
+	Hostname    string       `json:"hostname"`
+	Home        HomePlan     `json:"home"`
+	Ops         []mount.Op   `json:"ops"`
+	Classic     bool         `json:"classic,omitempty"` // mount(2) instead of the mount API of Linux 5.2 and 5.12
+	Net         NetPlan      `json:"net"`
+	TTY         TTYPlan      `json:"tty"`
+	Limits      []Limit      `json:"limits,omitempty"`
+	Caps        []Cap        `json:"caps"` // what the program keeps in its user namespace; empty for all but package managers
+	Landlock    LandlockPlan `json:"landlock"`
+	Seccomp     *SeccompPlan `json:"seccomp,omitempty"`
+	Notes       []Note       `json:"notes,omitempty"`
 }
 
 // EnvVar is one variable of the program's environment.

@@ -47,7 +47,7 @@ func (p *Plan) printCommand(b *strings.Builder) {
 	if len(words) == 0 {
 		words = []string{"(no program)"}
 	}
-	fmt.Fprintf(b, "run %s\n in %s\n", strings.Join(words, " "), escape.Name(p.Workdir))
+	fmt.Fprintf(b, "run %s\n%s\n", strings.Join(words, " "), bracketed(" in "+escape.Name(p.Workdir), p.WorkdirFrom))
 }
 
 // Columns are as wide as what stands in them, within limits: one long path shall not push all the rest off the

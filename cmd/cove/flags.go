@@ -38,7 +38,7 @@ var runFlags = []flag{
 	{name: "hide", value: "PATH|@SET", key: "files.hide", help: "hide PATH, whether it exists or not, or a set, as @secrets; repeatable"},
 	{name: "root", value: "DIR", key: "process.root", help: "another distribution's root directory instead of this one's, read-only"},
 	{name: "root-cow", key: "process.root_cow", help: "make that one copy-on-write"},
-	{name: "workdir", value: "DIR", key: "process.workdir", help: "start in DIR"},
+	{name: "workdir", value: "DIR", key: "process.workdir", help: "start in DIR; default: where you are, which must be in sight inside"},
 	{name: "net", value: "MODE", key: "network.mode", help: "none (default), host (all that you can reach)"},
 
 	{group: "Who it is", name: "uid", value: "WHO", key: "identity.uid", help: "keep (your ids; default), root (0 inside), or a number"},

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
+	"slices"
 
 	"cove/profiles"
 	"cove/sandbox"
@@ -19,7 +21,7 @@ executed, 127 where it cannot be found.`,
 		"cove run -- make test", "nothing reaches your home",
 		"cove run --rw . npm install", "writes go through to this directory alone",
 		"cove run --box try --net host ./setup.sh", "in a box that is kept and can be used again",
-		"cove run --home tmpfs --rm ./untrusted", "no home, and nothing is kept",
+		"cove run --home tmpfs --ro . --rm ./untrusted", "of your home only this directory, to read; nothing is kept",
 	},
 	flags: runFlags, run: (*app).runProgram,
 }
@@ -103,7 +105,7 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		return exitFailed, err
 	}
 	w.layer.Spec.Command = program
-	spec, err := profiles.Merge(append(layers, &w.layer.Layer)...)
+	spec, err := profiles.Merge(slices.Concat(layers, []*profiles.Layer{&w.layer.Layer})...)
 	if err != nil {
 		return exitFailed, err
 	}
@@ -112,15 +114,47 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		return exitFailed, err
 	}
 	if dryRun {
-		return exitOK, a.printPlan(spec, host, w.json)
+		return exitOK, a.aboutWorkdir(a.printPlan(spec, host, w.json), c, args, layers, host)
 	}
 
 	report, err := launch.Run(spec, host, launch.Options{Dirs: a.dirs, Signals: signals, Begun: begun, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Notify: a.ui.remark})
 	if err != nil {
-		return exitFailed, a.aboutExec(err, spec, host)
+		return exitFailed, a.aboutWorkdir(a.aboutExec(err, spec, host), c, args, layers, host)
 	}
 	a.ui.changed(report)
 	return report.ExitCode, nil
+}
+
+// aboutWorkdir adds, to an error that says that the directory we are in cannot be seen inside, the command lines with
+// which the program could start: those of which a plan can be made.
+func (a *app) aboutWorkdir(err error, c *command, args []string, layers []*profiles.Layer, host sandbox.Host) error {
+	var unseen *sandbox.UnseenError
+	if !errors.As(err, &unseen) {
+		return err
+	}
+	plannable := func(line []string) bool {
+		settings, program, err := readFlags(c.flags, line)
+		if err != nil {
+			return false
+		}
+		w, err := wishOf(settings, a.home, a.cwd)
+		if err != nil {
+			return false
+		}
+		w.layer.Spec.Command, w.layer.Spec.Box = program, newBox
+		spec, err := profiles.Merge(slices.Concat(layers, []*profiles.Layer{&w.layer.Layer})...)
+		if err == nil {
+			_, err = sandbox.Compile(spec, host)
+		}
+		return err == nil
+	}
+	h := &hinted{err: err}
+	for _, way := range waysToStart(unseen) {
+		if (!way.last || h.hints == nil) && plannable(slices.Concat(way.flag, args)) {
+			h.hints = append(h.hints, way.words+commandLine(c, way.flag, args))
+		}
+	}
+	return h
 }
 
 // shell is the user's.

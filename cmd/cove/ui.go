@@ -525,6 +525,44 @@ func busyAdvice(e *box.BusyError) string {
 	return "wait until its program ends, or choose another with --box"
 }
 
+// Where a program can start that cannot start where we are.
+
+type wayToStart struct {
+	flag  []string
+	words string
+	last  bool // where there is no other
+}
+
+// waysToStart are flags that may help, the likeliest first. What a profile hides is not proposed.
+func waysToStart(e *sandbox.UnseenError) (ways []wayToStart) {
+	if e.Empty {
+		ways = append(ways, wayToStart{flag: []string{"--workdir", e.Dir}, words: "to start in the empty one: "})
+	}
+	if !e.Hidden {
+		ways = append(ways,
+			wayToStart{flag: []string{"--rw", "."}, words: "to work on the real files: "},
+			wayToStart{flag: []string{"--ro", "."}, words: "to read them only: "})
+	}
+	return append(ways,
+		wayToStart{flag: []string{"--workdir", "~"}, words: "to start in your home: "},
+		wayToStart{flag: []string{"--workdir", "/"}, words: "to start elsewhere: ", last: true})
+}
+
+// commandLine is what was typed, with a flag more.
+func commandLine(c *command, flag, args []string) string {
+	var b strings.Builder
+	b.WriteString("cove " + c.name)
+	for i, w := range slices.Concat(flag, args) {
+		b.WriteByte(' ')
+		if i < len(flag) && w == "~" {
+			b.WriteString(w) // which the shell may expand
+		} else {
+			b.WriteString(escape.Word(w))
+		}
+	}
+	return b.String()
+}
+
 // Why a program cannot be executed, as far as the host tells.
 
 func notVisible(program, dir string) string {

@@ -28,7 +28,7 @@ func Probe(dirs Dirs, spec sandbox.Spec) (sandbox.Host, error) {
 	}
 	h := sandbox.Host{Kernel: release(), User: user, Env: environ(), Data: dirs.Data, Config: dirs.Config, Runtime: dirs.Runtime}
 	if h.Cwd, err = os.Getwd(); err != nil {
-		h.Cwd = "/" // it was removed under us; the plan says where the program starts instead
+		h.Cwd = "/" // it was removed under us
 	}
 	f := newFiles(user.Home)
 	h.Files, h.List, h.Links = f.lookup, list, links

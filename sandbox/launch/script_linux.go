@@ -48,7 +48,6 @@ var stepNames = map[int32]string{
 	stepTerminal:   "make a terminal",
 	stepRights:     "give up capabilities",
 	stepLimits:     "set resource limits",
-	stepWorkdir:    "enter the working directory",
 	stepSeccomp:    "install the seccomp filter",
 	stepLandlock:   "restrict the program by Landlock",
 }

@@ -151,6 +151,12 @@ func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 		return &ExecError{s.plan.Command[0], errno}
 	case op >= 0 && int(op) < len(s.plan.Ops):
 		return &StepError{Op: &s.plan.Ops[op], Errno: errno}
+	case op == stepWorkdir:
+		step := "start in " + s.plan.Workdir
+		if from := s.plan.WorkdirFrom; from != "" {
+			step += " (" + from + ")"
+		}
+		return &StepError{Step: step, Errno: errno}
 	}
 	if err := ruleError(op, errno, s.plan.Landlock.Rules); err != nil {
 		return err
