@@ -97,9 +97,9 @@ set = {CI = "1"}
 
 Yours lie in ` + "`~/.config/cove/profiles/NAME.toml`" + ` and are used with ` + "`cove run -p NAME`" + `; one with the name of a
 built-in takes its place. ` + "`-p ./FILE.toml`" + ` uses a file. Several are merged, later ones win, and flags win over all of
-them. Without ` + "`-p`" + ` there is ` + "`default`" + `. ` + "`cove profile show`" + ` prints what they come to, each value with its
-origin; ` + "`cove profile check`" + ` tells all that is wrong with one; ` + "`cove profile schema`" + ` prints a JSON Schema by which
-editors complete them.
+them. Without ` + "`-p`" + ` there is ` + "`default`" + `, and a profile that does not say what it ` + "`extends`" + ` stands on that, too.
+` + "`cove profile show`" + ` prints what they come to, each value with its origin; ` + "`cove profile check`" + ` tells all that is wrong
+with one; ` + "`cove profile schema`" + ` prints a JSON Schema by which editors complete them.
 
 A directory's ` + "`.cove.toml`" + ` is read with ` + "`-p .`" + `, or always once you have trusted it as it stands
 (` + "`cove profile trust`" + `; ` + "`--list`" + ` shows what you trust and what has changed since, ` + "`cove profile untrust`" + ` takes it back).

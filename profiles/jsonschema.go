@@ -146,6 +146,8 @@ func (k *key) json() map[string]any {
 	case k.def == "":
 	case err == nil && k.kind.shape == shapeBool:
 		v["default"] = b
+	case k.kind.shape == shapeList:
+		v["default"] = json.RawMessage(k.def)
 	default:
 		v["default"] = k.def
 	}

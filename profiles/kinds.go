@@ -217,6 +217,7 @@ func (p *parser) items(k *key, v any, n *node, each func(v any, n *node)) {
 }
 
 func readProfiles(p *parser, k *key, v any, n *node) {
+	p.layer.Extends = []Ref{} // it was said, if only []
 	p.texts(k, v, n, func(s string, n *node) {
 		if s == "" {
 			p.fail(n, "extends cannot name an empty profile", "")

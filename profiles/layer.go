@@ -11,7 +11,7 @@ type Layer struct {
 	Name        string // as errors and origins show it: "profile build", "~/.config/cove/profiles/x.toml"
 	Path        string // the file, as it can be opened; "" for a built-in profile and the flags
 	Description string
-	Extends     []Ref
+	Extends     []Ref // nil where it says nothing, which Load takes for "default"; empty where it says []
 
 	// Spec holds what this layer alone says. Its Env is in the order of envOrder.
 	Spec sandbox.Spec

@@ -25,8 +25,10 @@ const (
 //	x.toml, ./x     that file
 //	.               the directory's .cove.toml, which may only tighten
 //
-// Each is read once. Where nothing but "." is asked for, there is also "default". A .cove.toml comes last, also
-// without being asked for where the user trusts it. Notes tell the user what was left out and why.
+// Each is read once. Where nothing but "." is asked for, there is also "default"; and where a profile does not say what
+// it extends, "default" comes first of all, so that none hides less by saying nothing, and none that says nothing takes
+// back what another has set. A .cove.toml comes last, also without being asked for where the user trusts it. Notes tell
+// the user what was left out and why.
 func Load(dirs Dirs, names []string) (layers []*Layer, notes []Note, err error) {
 	l := &loader{dirs: dirs}
 	wantProject, others := false, false
@@ -45,6 +47,7 @@ func Load(dirs Dirs, names []string) (layers []*Layer, notes []Note, err error) 
 			l.name(name, nil, 0)
 		}
 	}
+	l.base()
 	project, note := l.project(wantProject)
 	if note.Text != "" {
 		notes = append(notes, note)
@@ -76,6 +79,21 @@ type loader struct {
 	done   []string // keys of those in layers, or refused
 	chain  []string // keys of those being read, from the outermost
 	errs   Errors
+	silent bool // a profile does not say what it extends
+}
+
+// base puts "default", with what that extends, before all else, where a profile stands on it without saying so.
+func (l *loader) base() {
+	if !l.silent {
+		return
+	}
+	l.name(defaultName, nil, 0)
+	base := &loader{dirs: l.dirs}
+	base.name(defaultName, nil, 0) // its errors are known by now
+	first := func(layer *Layer) bool {
+		return slices.ContainsFunc(base.layers, func(b *Layer) bool { return b.Name == layer.Name && b.Path == layer.Path })
+	}
+	l.layers = append(base.layers, slices.DeleteFunc(l.layers, first)...)
 }
 
 // name adds the layers of a profile, after those that it extends. It was asked for by a line of another, or on the
@@ -132,6 +150,14 @@ func (l *loader) name(name string, by *Layer, line int) {
 	l.chain = append(l.chain, id)
 	for _, r := range layer.Extends {
 		l.name(r.Name, layer, r.Line)
+	}
+	switch {
+	case layer.Extends != nil:
+	case slices.Contains(l.chain, l.file(defaultName)):
+		// Yours, and what it stands on, stand on the built-in one, which is what resolve takes its name for in it.
+		l.name(defaultName, &Layer{Path: l.file(defaultName)}, 0)
+	default:
+		l.silent = true
 	}
 	l.chain = l.chain[:len(l.chain)-1]
 	l.layers, l.done = append(l.layers, layer), append(l.done, id)
@@ -196,6 +222,7 @@ func Check(dirs Dirs, name string) error {
 		return p.Check(dirs)
 	}
 	l.name(name, nil, 0)
+	l.base()
 	if len(l.errs) > 0 {
 		return l.errs
 	}

@@ -48,8 +48,8 @@ var tables = []struct{ name, doc string }{
 // schema is every key of a profile.
 var schema = []key{
 	{name: "description", kind: &kindDescription, project: free, doc: "One line for `cove profile list`."},
-	{name: "extends", kind: &kindProfileNames, project: never,
-		doc: "Profiles that this one stands on, read before it in this order: a built-in, one of yours, or a path (relative to this file). Without it a profile stands on cove's defaults alone, and nothing is hidden."},
+	{name: "extends", kind: &kindProfileNames, def: `["default"]`, project: never,
+		doc: "Profiles that this one stands on, read before it in this order: a built-in, one of yours, or a path (relative to this file). Without it, `default` alone, and that first of all profiles. `[]`: none, so that what the built-in `default` says does not hold; nothing is hidden then, and no variable let in."},
 
 	{name: "home.mode", kind: &kindWord, words: []string{sandbox.HomeNone, sandbox.HomeTmpfs, sandbox.HomeCow, sandbox.HomeShare}, def: sandbox.HomeCow, project: tighter,
 		doc:  "`cow`: copy-on-write, changes go to the box. `tmpfs`: empty and gone afterwards. `share`: the real one. `none`: there is none.",

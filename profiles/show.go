@@ -8,10 +8,11 @@ import (
 	"cove/sandbox"
 )
 
-// Show writes a merged Spec as one profile, each value with its origin in a comment. Parse reads it back to the
+// Show writes a merged Spec as one profile, each value with its origin in a comment. Load reads it back to the
 // same wishes.
 func Show(s sandbox.Spec) string {
 	w := &shower{}
+	w.b.WriteString("extends = [] # what follows is all\n")
 	for _, t := range tables[1:] {
 		w.table = t.name
 		for i := range schema {
