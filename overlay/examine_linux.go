@@ -56,7 +56,7 @@ func (x *examiner) examine(l *level, p *pair) {
 	if p.kind == "" && look != lookNowhere && look != lookInside && p.flags != 0 {
 		p.kind = Meta
 	}
-	if p.kind == "" || x.w.tell == nil {
+	if p.kind == "" || x.w.tell == nil && x.w.opts.Made == nil {
 		return
 	}
 	p.flags |= warnFlags(p.kind, &p.upper, &p.home)

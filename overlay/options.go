@@ -10,4 +10,7 @@ type Options struct {
 	// and above what was hidden, were copied up from that layer: without the owner, the attributes and the ACLs of
 	// the home's, which is not reported.
 	Mounts []string
+	// Made are what was made in the upper directory before the program ran, as the mount points in a copy-on-write root:
+	// directories and empty files, and links with what they say. That these were added is not reported.
+	Made map[string]string
 }

@@ -165,7 +165,7 @@ func (w *walker) take(l *level, p *pair) error {
 	if p.err != nil {
 		w.cannot(p.err)
 	}
-	if p.kind != "" {
+	if p.kind != "" && !w.made(p) {
 		c := w.change(l, p)
 		if err := w.emit(w.path, &c); err != nil {
 			return err
@@ -175,6 +175,23 @@ func (w *walker) take(l *level, p *pair) error {
 		return w.enter(l, p)
 	}
 	return nil
+}
+
+// made tells whether p, which is at w.path, is as Options.Made has it.
+func (w *walker) made(p *pair) bool {
+	link, ok := w.opts.Made[string(w.path)]
+	if !ok || p.kind != Added {
+		return false
+	}
+	switch p.upper.Type {
+	case TypeDir:
+		return link == ""
+	case TypeFile:
+		return link == "" && p.upper.Size == 0 && p.upper.Mode&0o6000 == 0
+	case TypeSymlink:
+		return link != "" && p.upper.Target == link
+	}
+	return false
 }
 
 // cannot notes that what is at w.path could not be read.

@@ -358,3 +358,36 @@ func TestDirectoriesOfTheFront(t *testing.T) {
 		expect(t, upper, home, opts, "m .config (xattr)", "A .config/x", "m other (xattr)", "A other/x", "m src (mode)", "A src/x")
 	}
 }
+
+// What was made before the program ran is not its change, as long as it is as it was made.
+func TestMade(t *testing.T) {
+	upper, home := t.TempDir(), t.TempDir()
+	plant(t, upper, `
+		dir mnt
+		dir run
+		dir run/lock
+		file run/lock/mine x
+		file null
+		file full something
+		link var /usr/var
+		link opt /tmp/evil
+		fifo tmp
+		white gone`)
+	plant(t, home, "dir gone")
+	made := map[string]string{"mnt": "", "run": "", "null": "", "full": "", "var": "/usr/var", "opt": "/usr/opt", "tmp": "", "gone": "", "not": ""}
+	var got []string
+	err := Walk(t.Context(), openPath(t, upper), openPath(t, home), Options{Made: made}, func(c Change) error {
+		got = append(got, string(c.Kind)+" "+c.Path)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "A full, D gone, A opt, A run/lock, A run/lock/mine, A tmp"
+	if got := strings.Join(got, ", "); got != want {
+		t.Errorf("got %s", got)
+	}
+	if n, err := Count(t.Context(), upper, home, Options{Made: made}); n != len(got) || err != nil {
+		t.Errorf("%d counted, %v", n, err)
+	}
+}

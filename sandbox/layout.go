@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"cove/internal/escape"
 	"cove/internal/mount"
 )
 
@@ -232,7 +233,14 @@ func (l *layouter) point(p, parent place, rest string) error {
 		host := path.Join(parent.op.Source, rest)
 		have := l.host.Files(host)
 		if have.Kind == Missing {
-			return &SpecError{l.origin(p), fmt.Sprintf("cannot show anything at %s: it does not exist in %s, and cove makes nothing on the host", target, parent.op.Source), "make it first, or choose another place: SRC:DST"}
+			hint := "make it first, or choose another place: SRC:DST"
+			if root := l.spec.Root; root.IsSet && below(host, l.host.Files(l.expand(root.Value)).Real) {
+				hint = "mkdir -p " + escape.Word(host) + "; or --root-cow, with which it is made in the box"
+				if p.file {
+					hint = "make that file; or --root-cow, with which it is made in the box"
+				}
+			}
+			return &SpecError{l.origin(p), fmt.Sprintf("cannot show anything at %s: it does not exist in %s, and cove makes nothing on the host", target, parent.op.Source), hint}
 		}
 		return l.onto(p, have, host)
 	case regionMask:

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"path"
+
 	"cove/internal/mount"
 	"cove/internal/seccomp"
 	"cove/overlay"
@@ -28,6 +30,25 @@ type Plan struct {
 	Landlock    LandlockPlan `json:"landlock"`
 	Seccomp     *SeccompPlan `json:"seccomp,omitempty"`
 	Notes       []Note       `json:"notes,omitempty"`
+}
+
+// RootMade is what the plan itself makes in a copy-on-write root, by paths relative to it: mount points, the directories
+// on the way to them, and links with what they say.
+func (p *Plan) RootMade() map[string]string {
+	if !p.Home.RootCow {
+		return nil
+	}
+	made := map[string]string{}
+	for _, op := range p.Ops {
+		if op.Do != mount.Mkdir && op.Do != mount.File && op.Do != mount.Symlink {
+			continue
+		}
+		for dir := path.Dir(op.Target); dir != "/"; dir = path.Dir(dir) {
+			made[dir[1:]] = ""
+		}
+		made[op.Target[1:]] = op.Source // of a link
+	}
+	return made
 }
 
 // EnvVar is one variable of the program's environment.

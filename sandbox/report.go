@@ -14,7 +14,9 @@ type Report struct {
 	User     time.Duration `json:"user_ns"`   // CPU time in user mode, of all processes that were waited for
 	System   time.Duration `json:"system_ns"` // CPU time in the kernel
 	MaxRSS   int64         `json:"max_rss_bytes"`
-	Changes  int           `json:"changes"` // paths of the home that differ from the real home; -1 where not counted
-	Dropped  bool          `json:"dropped"` // the box was removed at exit
-	Notes    []string      `json:"notes,omitempty"`
+	Changes  int           `json:"changes"` // paths of the home that differ from the real home
+	// RootChanges are the paths of a copy-on-write root that differ from the real one.
+	RootChanges int      `json:"root_changes,omitempty"`
+	Dropped     bool     `json:"dropped"` // the box was removed at exit
+	Notes       []string `json:"notes,omitempty"`
 }

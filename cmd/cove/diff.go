@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -18,8 +19,9 @@ var diffCommand = command{
 	name: "diff", args: "[--json] [BOX]",
 	short: "list what a program changed in your home",
 	long: `One line for each path: A added, M modified, D deleted, T another type of file, m only mode, owner, times or
-attributes, R a directory that was removed and made anew. Without BOX it is the one that was used last. The exit
-status is 0 where nothing changed, 1 where something did, 2 where not all could be read.`,
+attributes, R a directory that was removed and made anew. Paths are relative to the home; those of a copy-on-write
+root (--root-cow) begin with /. Without BOX it is the one that was used last. The exit status is 0 where nothing
+changed, 1 where something did, 2 where not all could be read.`,
 	examples: []string{"cove diff", "", "cove diff brave-otter", "", "cove diff --json | jq -r 'select(.kind == \"D\").path'", "an object a line"},
 	grammar:  func() grammar { return &diffFlags{} }, run: byGrammar, trouble: exitTrouble,
 }
@@ -75,29 +77,43 @@ func (a *app) changes(view *box.View, asJSON bool) (n int, err error) {
 	if err := view.ReadJSON("plan.json", &plan); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
-	if view.Upper < 0 {
-		return 0, nil // its home was no copy
-	}
-	home, err := unix.Open(view.Meta.Home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, fmt.Errorf("cannot open the home %s that the box %s lies over: %w", view.Meta.Home, view.Meta.Name, err)
-	}
-	defer unix.Close(home)
 	front := plan.Home.Front
-	opts := overlay.Options{Backend: overlay.Backend(view.Meta.Backend), Hidden: view.Meta.Masks, Mounts: slices.Concat(front.Dirs, front.Files)}
 	out := a.ui.stream()
-	err = overlay.Walk(context.Background(), view.Upper, home, opts, func(c overlay.Change) error {
-		n++
-		if asJSON {
-			return out.json(c)
+	var incomplete []error
+	for _, side := range []struct {
+		upper       int // -1 where it was no copy
+		lower, name string
+		opts        overlay.Options
+	}{
+		{view.Upper, view.Meta.Home, "home",
+			overlay.Options{Backend: overlay.Backend(view.Meta.Backend), Hidden: view.Meta.Masks, Mounts: slices.Concat(front.Dirs, front.Files)}},
+		{view.RootUpper, view.Meta.Root, "root", overlay.Options{Backend: overlay.Kernel, Made: view.Meta.Made}},
+	} {
+		if side.upper < 0 || side.lower == "" {
+			continue
 		}
-		return out.change(c)
-	})
-	var unreadable *overlay.UnreadableError
-	if err != nil && !errors.As(err, &unreadable) {
-		return n, err
+		lower, err := unix.Open(side.lower, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return n, fmt.Errorf("cannot open the %s %s that the box %s lies over: %w", side.name, side.lower, view.Meta.Name, err)
+		}
+		err = overlay.Walk(context.Background(), side.upper, lower, side.opts, func(c overlay.Change) error {
+			n++
+			if side.name == "root" {
+				c.Path = path.Join("/", c.Path)
+			}
+			if asJSON {
+				return out.json(c)
+			}
+			return out.change(c)
+		})
+		unix.Close(lower)
+		var unreadable *overlay.UnreadableError
+		if err != nil && !errors.As(err, &unreadable) {
+			return n, err
+		}
+		incomplete = append(incomplete, err)
 	}
-	return n, errors.Join(out.flush(), err)
+	return n, errors.Join(append(incomplete, out.flush())...)
 }
 
 // lastUsed is the box whose last run began last.

@@ -109,6 +109,9 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
+	if err := launch.Recall(a.dirs, &spec); err != nil {
+		return exitFailed, err
+	}
 	host, err := launch.Probe(a.dirs, spec)
 	if err != nil {
 		return exitFailed, err
@@ -141,8 +144,14 @@ func (a *app) aboutWorkdir(err error, c *command, args []string, layers []*profi
 		if err != nil {
 			return false
 		}
-		w.layer.Spec.Command, w.layer.Spec.Box = program, newBox
+		w.layer.Spec.Command = program
 		spec, err := profiles.Merge(slices.Concat(layers, []*profiles.Layer{&w.layer.Layer})...)
+		if err == nil {
+			err = launch.Recall(a.dirs, &spec)
+		}
+		if spec.Box == "" && spec.Copies() {
+			spec.Box = newBox
+		}
 		if err == nil {
 			_, err = sandbox.Compile(spec, host)
 		}

@@ -200,11 +200,16 @@ func (s *stream) json(v any) error {
 }
 
 // change writes one line of a diff: what happened to the path, what it is where that is no plain file, and what a
-// reader should know of it.
+// reader should know of it. The paths of a copy-on-write root are absolute.
 func (s *stream) change(c overlay.Change) error {
+	root := ""
+	if strings.HasPrefix(c.Path, "/") {
+		root = "root: "
+	}
 	hue := map[overlay.Kind]string{overlay.Added: green, overlay.Deleted: red, overlay.Replaced: yellow, overlay.Retyped: yellow}[c.Kind]
-	name := escape.Name(c.Path)
+	name := root + escape.Name(c.Path)
 	switch {
+	case c.Path == "/":
 	case c.After.Type == overlay.TypeDir || c.After.Type == overlay.TypeAbsent && c.Before.Type == overlay.TypeDir:
 		name += "/"
 	case c.After.Type == overlay.TypeSymlink:
@@ -268,11 +273,20 @@ func (u *ui) changed(r *sandbox.Report) {
 		}
 	}
 	switch {
-	case r.Dropped || r.Changes == 0:
-	case r.Changes < 0:
-		u.aside("the changes are in the box " + r.Box + "; go on with them: cove run --box " + r.Box)
+	case r.Dropped || r.Changes+r.RootChanges <= 0:
 	default:
-		u.aside(fmt.Sprintf("%s changed in your home; see them with: cove diff %s", count(r.Changes, "path", "paths"), r.Box))
+		var where []string
+		if r.Changes > 0 {
+			where = append(where, count(r.Changes, "path", "paths")+" changed in your home")
+		}
+		if r.RootChanges > 0 {
+			where = append(where, count(r.RootChanges, "path", "paths")+" changed in the root")
+		}
+		them := "them"
+		if r.Changes+r.RootChanges == 1 {
+			them = "it"
+		}
+		u.aside(fmt.Sprintf("%s; see %s with: cove diff %s", strings.Join(where, ", "), them, r.Box))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -136,9 +137,20 @@ func (b *Box) Prepare(home, backend string, subids bool, masks ...string) error 
 	return err
 }
 
-// PrepareRoot makes the layers of a copy-on-write root, before Prepare.
-func (b *Box) PrepareRoot(root string) error {
-	return b.layers("root-upper", "root-work", root, !b.existed)
+// PrepareRoot makes the layers of a copy-on-write root, before Prepare, which notes it in box.json, with what the run
+// makes in it: Meta.Made.
+func (b *Box) PrepareRoot(root string, made map[string]string) error {
+	if b.Meta.Root != "" && b.Meta.Root != root && !b.empty("root-upper") {
+		return fmt.Errorf("cannot use box %s over the root %s: it holds changes to %s", b.name, root, b.Meta.Root)
+	}
+	anew := !b.existed || b.Meta.Root != root
+	b.Meta.Root = root
+	if b.Meta.Made == nil {
+		b.Meta.Made = made
+	} else {
+		maps.Copy(b.Meta.Made, made)
+	}
+	return b.layers("root-upper", "root-work", root, anew)
 }
 
 // layers makes upper, with the mode of like, and work anew. With anew an upper that holds nothing is made anew too:

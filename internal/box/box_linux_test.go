@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -87,7 +88,7 @@ func TestUpperHasTheModeOfHome(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := taken(t, s, fmt.Sprint("box", i))
-		if err := b.PrepareRoot(home); err != nil {
+		if err := b.PrepareRoot(home, nil); err != nil {
 			t.Fatal(err)
 		}
 		prepare(t, b, home)
@@ -196,13 +197,52 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
+// A box with a copy-on-write root goes on with that one, and remembers what was ever made in it.
+func TestBoxKnowsItsRoot(t *testing.T) {
+	s, one, two := newStore(t, newData(t)), t.TempDir(), t.TempDir()
+	b := taken(t, s, "work")
+	if err := b.PrepareRoot(one, map[string]string{"mnt": "", "home": "usr/home"}); err != nil {
+		t.Fatal(err)
+	}
+	prepare(t, b, "/")
+	closed(t, b)
+	b = taken(t, s, "work")
+	if err := b.PrepareRoot(two, nil); err != nil {
+		t.Errorf("another root, with nothing changed in the first: %v", err)
+	}
+	if err := b.PrepareRoot(one, map[string]string{"srv": ""}); err != nil {
+		t.Fatal(err)
+	}
+	prepare(t, b, "/")
+	write(t, b.RootUpper()+"/change", "")
+	closed(t, b)
+	b = taken(t, s, "work")
+	if err := b.PrepareRoot(two, nil); err == nil || !strings.Contains(err.Error(), "it holds changes to "+one) {
+		t.Errorf("another root: %v", err)
+	}
+	closed(t, b)
+
+	v, err := s.View("work")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	want := map[string]string{"mnt": "", "home": "usr/home", "srv": ""}
+	if v.Meta.Root != one || !maps.Equal(v.Meta.Made, want) {
+		t.Errorf("%+v", v.Meta)
+	}
+	if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", v.RootUpper)); err != nil || to != s.Path()+"/work/root-upper" {
+		t.Errorf("root-upper is %s, %v", to, err)
+	}
+}
+
 // The kernel leaves a directory of mode 000 in a work directory, and a mark of a volatile mount that keeps it from
 // being mounted again.
 func TestWorkIsMadeAnew(t *testing.T) {
 	s := newStore(t, newData(t))
 	b := taken(t, s, "work")
 	for range 2 {
-		if err := b.PrepareRoot("/"); err != nil {
+		if err := b.PrepareRoot("/", nil); err != nil {
 			t.Fatal(err)
 		}
 		prepare(t, b, "/")
@@ -222,7 +262,7 @@ func TestWorkIsMadeAnew(t *testing.T) {
 		closed(t, b)
 		b = taken(t, s, "work")
 	}
-	if err := b.PrepareRoot("/"); err != nil {
+	if err := b.PrepareRoot("/", nil); err != nil {
 		t.Fatal(err)
 	}
 	prepare(t, b, "/")

@@ -12,7 +12,12 @@ type Meta struct {
 	// Masks are the paths, relative to Home, that were hidden in any run. The program never saw what is really
 	// there, so a change at or below one must not be brought into the real home as if it had.
 	Masks []string `json:"masks,omitempty"`
-	Runs  []Run    `json:"runs,omitempty"`
+	// Root is the root directory that root-upper lies over; "" where the box has no copy-on-write root.
+	Root string `json:"root,omitempty"`
+	// Made are the paths, relative to Root, that cove made in root-upper for any run: mount points, the ways to them,
+	// and links, with what these say.
+	Made map[string]string `json:"made,omitempty"`
+	Runs []Run             `json:"runs,omitempty"`
 	// Generated is true where nobody chose the name. What holds nothing and has no name of its own nobody misses.
 	Generated bool `json:"generated,omitempty"`
 	// Suspect is true where the machine went down during a run: what the program wrote last may be missing.

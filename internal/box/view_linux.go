@@ -12,6 +12,8 @@ type View struct {
 	Meta    Meta
 	Running bool
 	Upper   int // descriptor of the upper directory of the home; -1 where the box has none
+	// RootUpper is likewise that of the copy-on-write root, which lies over Meta.Root.
+	RootUpper int
 
 	fd int
 }
@@ -31,11 +33,16 @@ func (s *Store) View(name string) (*View, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("cannot open box %s/%s: %w", s.path, name, err)
 	}
-	v := &View{fd: fd}
+	v := &View{fd: fd, Upper: -1, RootUpper: -1}
 	v.Running, _ = running(fd)
-	if v.Upper, err = unix.Openat(fd, "upper", flags, 0); err != nil && err != unix.ENOENT {
-		v.Close()
-		return nil, fmt.Errorf("cannot open the changes in box %s: %w", name, err)
+	for _, u := range []struct {
+		name string
+		fd   *int
+	}{{"upper", &v.Upper}, {"root-upper", &v.RootUpper}} {
+		if *u.fd, err = unix.Openat(fd, u.name, flags, 0); err != nil && err != unix.ENOENT {
+			v.Close()
+			return nil, fmt.Errorf("cannot open the changes in box %s: %w", name, err)
+		}
 	}
 	err = v.ReadJSON("box.json", &v.Meta)
 	if err == nil && v.Meta.Home == "" {
@@ -57,8 +64,9 @@ func (v *View) ReadJSON(name string, to any) error { return readJSON(v.fd, name,
 
 // Close lets the box go.
 func (v *View) Close() {
-	unix.Close(v.fd)
-	if v.Upper >= 0 {
-		unix.Close(v.Upper)
+	for _, fd := range []int{v.fd, v.Upper, v.RootUpper} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 }

@@ -85,7 +85,7 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 		return report, errors.Join(err, remove(b))
 	case err != nil:
 		return report, errors.Join(err, b.Close())
-	case spec.Drop || report.Changes == 0 && !kept:
+	case spec.Drop || report.Changes+report.RootChanges == 0 && !kept:
 		report.Dropped = true
 		return report, remove(b)
 	}
@@ -106,6 +106,32 @@ func checkStreams() error {
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR || err == nil && flags&unix.O_PATH != 0 {
 			return &sandbox.UnsupportedError{Msg: fmt.Sprintf("cannot pass a directory to the program as its standard %s: it could reach the host's files through it", name), Hint: "redirect it to a file, or to /dev/null"}
 		}
+	}
+	return nil
+}
+
+// Recall adds to spec what its box remembers, where it does not say otherwise: the root directory that the box holds
+// changes to. Without it they would be out of sight, and the programs in it too.
+func Recall(dirs Dirs, spec *sandbox.Spec) error {
+	if spec.Box == "" {
+		return nil
+	}
+	store, err := box.Open(dirs.Data)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	view, err := store.View(spec.Box)
+	if err != nil {
+		return nil // there is none yet, or Run will tell what is wrong with it
+	}
+	defer view.Close()
+	from := sandbox.Origin{Name: "box " + view.Meta.Name}
+	if view.Meta.Root != "" && !spec.Root.IsSet {
+		spec.Root = sandbox.Set(view.Meta.Root, from)
+	}
+	if view.Meta.Root != "" && spec.Root.Value == view.Meta.Root && !spec.RootCow.IsSet {
+		spec.RootCow = sandbox.Set(true, from)
 	}
 	return nil
 }
@@ -203,7 +229,7 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 			}
 		}
 		if op.Do == mount.Overlay && op.Target == "/" {
-			if err := b.PrepareRoot(op.Layers.Lower[0]); err != nil {
+			if err := b.PrepareRoot(op.Layers.Lower[0], plan.RootMade()); err != nil {
 				return err
 			}
 		}
@@ -230,26 +256,29 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 
 // settle counts what the program changed, and keeps the plan of a box that stays.
 func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.Report) error {
-	report.Changes = 0
-	if plan.Home.Mode == sandbox.HomeCow {
-		f := plan.Home.Front
-		opt := overlay.Options{Backend: overlay.Backend(plan.Home.Backend), Hidden: f.Hide, Mounts: slices.Concat(f.Dirs, f.Files)}
-		n, err := overlay.Count(context.Background(), b.Upper(), plan.Home.Path, opt)
+	count := func(upper, lower string, opt overlay.Options) int {
+		n, err := overlay.Count(context.Background(), upper, lower, opt)
 		if err != nil {
 			report.Notes = append(report.Notes, "not everything that changed could be read: "+err.Error())
 			n = max(n, 1)
 		}
-		report.Changes = n
+		return n
+	}
+	report.Changes = 0
+	if plan.Home.Mode == sandbox.HomeCow {
+		f := plan.Home.Front
+		report.Changes = count(b.Upper(), plan.Home.Path,
+			overlay.Options{Backend: overlay.Backend(plan.Home.Backend), Hidden: f.Hide, Mounts: slices.Concat(f.Dirs, f.Files)})
 		if report.ExitCode != 0 && plan.Home.Backend == sandbox.OverlayKernel && !plan.IDs.Helper {
 			if names := Foreign(host); len(names) > 0 {
 				report.Notes = append(report.Notes, sandbox.Foreign(names).Text)
 			}
 		}
 	}
-	if plan.Home.RootCow && report.Changes == 0 {
-		report.Changes = -1 // the box holds the root's changes, which are not counted
+	if plan.Home.RootCow {
+		report.RootChanges = count(b.RootUpper(), b.Meta.Root, overlay.Options{Backend: overlay.Kernel, Made: b.Meta.Made})
 	}
-	if report.Changes == 0 {
+	if report.Changes+report.RootChanges == 0 {
 		return nil
 	}
 	return b.WriteJSON("plan.json", plan)
