@@ -171,3 +171,17 @@ func TestShowIsAll(t *testing.T) {
 		t.Errorf("%d masks, not %d; grants: %v", got, want, again.Grants)
 	}
 }
+
+func TestWiderInWords(t *testing.T) {
+	dirs := dirsWith(t, map[string]string{".cove.toml": "[env]\nset = {A = \"1\"}\npass = [\"B\"]"})
+	layers, _, err := Load(dirs, []string{"."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Merge(layers...)
+	for _, want := range []string{`it sets the variable "A"`, `it passes the variable "B"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("not %q: %v", want, err)
+		}
+	}
+}

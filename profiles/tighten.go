@@ -37,7 +37,11 @@ func Tighten(base sandbox.Spec, project *Layer) error {
 	for _, r := range s.Env {
 		same := func(b sandbox.EnvRule) bool { return b.Name == r.Name && b.Do == r.Do }
 		if r.Do == sandbox.EnvSet || r.Do == sandbox.EnvPass && !slices.ContainsFunc(base.Env, same) {
-			t.wider(r.From, r.Name, fmt.Sprintf("it %ses the variable %s", strings.Replace(string(r.Do), "set", "sett", 1), quote(r.Name)))
+			verb := "passes"
+			if r.Do == sandbox.EnvSet {
+				verb = "sets"
+			}
+			t.wider(r.From, r.Name, fmt.Sprintf("it %s the variable %s", verb, quote(r.Name)))
 		}
 	}
 	for _, l := range s.Limits {

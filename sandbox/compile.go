@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"path"
 	"strings"
 
@@ -102,12 +103,15 @@ func (c *compiler) identity() error {
 		if s.IDs.IsSet {
 			from = s.IDs.From
 		}
+		if e := (*userns.Error)(nil); errors.As(err, &e) {
+			return &SpecError{from, e.Msg, e.Hint}
+		}
 		return &SpecError{from, err.Error(), ""}
 	}
 	c.plan.IDs = m
 	if m.Helper {
 		if !c.host.Features.NewIDMap.OK {
-			return lack("cannot map subordinate ids", c.host.Features.NewIDMap.Reason)
+			return lack("cannot map subordinate ids: newuidmap or newgidmap is not installed", c.host.Features.NewIDMap.Reason)
 		}
 		if m.UID == 0 {
 			c.plan.Caps = packageManagerCaps

@@ -306,6 +306,7 @@ func (l *layouter) mask(p, parent place, rest string) error {
 		}
 		if p.missing || p.op.Type != typeDir || !l.hasInside(p.op.Target) {
 			l.plan.Home.Front.Hide = append(l.plan.Home.Front.Hide, rest)
+			l.plan.Home.hides(p, rest)
 			l.hides[rest] = true
 			return nil
 		}

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"path"
+	"slices"
+	"strings"
 
 	"cove/internal/mount"
 	"cove/internal/seccomp"
@@ -88,6 +90,31 @@ type HomePlan struct {
 	Server *ServerPlan `json:"server,omitempty"`
 	// RootCow is true where the root directory is copy-on-write too.
 	RootCow bool `json:"root_cow,omitempty"`
+
+	hiding []hiding // of Front.Hide, in its order
+}
+
+// hiding is who hid the names of a Front: what is printed together.
+type hiding struct {
+	set, from string
+	paths     int
+	exist     []string // those that the home has
+}
+
+// hides notes that the mask p hides rest.
+func (h *HomePlan) hides(p place, rest string) {
+	from, set := p.op.From, ""
+	if name, in, ok := strings.Cut(from, " (@"); ok && strings.HasSuffix(in, ")") { // as Origin.String has it
+		from, set = name, "@"+strings.TrimSuffix(in, ")")
+	}
+	i := slices.IndexFunc(h.hiding, func(g hiding) bool { return g.set == set && g.from == from })
+	if i < 0 {
+		i, h.hiding = len(h.hiding), append(h.hiding, hiding{set: set, from: from})
+	}
+	g := &h.hiding[i]
+	if g.paths++; !p.missing || set == "" {
+		g.exist = append(g.exist, rest)
+	}
 }
 
 // NetPlan says what the program can reach.

@@ -16,14 +16,15 @@ import (
 // String is the plan as cove plan prints it.
 func (p *Plan) String() string { return p.Text() }
 
-// Text is the plan for people: the steps in order, then all that is no step.
+// Text is the plan for people: the steps in order, then all that is no step. What sets of paths hide is counted.
 //
 // A step's columns are what is done, at which path inside, from which path of the host where that is another, with
 // which options, why, and in brackets who asked for it. The text depends on the plan alone. Names in it are
 // escaped: it can be printed to a terminal.
 func (p *Plan) Text() string { return p.text(false) }
 
-// LongText is Text with what the environment's variables hold, which may be secrets, and with every Landlock rule.
+// LongText is Text with what the environment's variables hold, which may be secrets, with all that is hidden by name, and
+// with every Landlock rule.
 func (p *Plan) LongText() string { return p.text(true) }
 
 func (p *Plan) text(long bool) string {
@@ -139,6 +140,9 @@ func (p *Plan) printFacts(b *strings.Builder, long bool) {
 
 	label = "home"
 	say(p.Home.sentence(), p.Home.From)
+	for _, line := range p.Home.covers(long) {
+		say(line[0], line[1])
+	}
 	label = "environment"
 	for _, line := range envLines(p.Env, long) {
 		say(line[0], line[1])
@@ -213,21 +217,42 @@ func (h HomePlan) sentence() string {
 	if h.Mode != HomeNone {
 		s += " at " + escape.Name(h.Path)
 	}
-	f := h.Front
-	for _, list := range []struct {
-		word  string
-		names []string
-	}{{"hidden", f.Hide}, {"mount points", slices.Concat(f.Dirs, f.Files)}} {
-		for i, name := range list.names {
-			if i == 0 {
-				s += fmt.Sprintf("\n%-12s %s: ", "", list.word)
-			} else {
-				s += ", "
+	return because(s, h.Why)
+}
+
+// covers is what stands before the home. What a set hides is counted, and named where the home has it; all of it is named
+// only where that was asked for, or where nobody knows who hid it: in a plan that was read from a box.
+func (h HomePlan) covers(all bool) (lines [][2]string) {
+	names := func(list []string) string {
+		text := ""
+		for i, name := range list {
+			if i > 0 {
+				text += ", "
 			}
-			s += "~/" + escape.Name(name)
+			text += "~/" + escape.Name(name)
+		}
+		return text
+	}
+	if len(h.Front.Hide) > 0 && (all || h.hiding == nil) {
+		lines = append(lines, [2]string{"hidden: " + names(h.Front.Hide), ""})
+	} else {
+		for _, g := range h.hiding {
+			text := "hidden: "
+			if g.set != "" {
+				text += fmt.Sprintf("%s, %d paths, of which ", escape.Name(g.set), g.paths)
+				if len(g.exist) == 0 {
+					text += "none is there"
+				} else {
+					text += "these are there: "
+				}
+			}
+			lines = append(lines, [2]string{text + names(g.exist), g.from})
 		}
 	}
-	return because(s, h.Why)
+	if points := slices.Concat(h.Front.Dirs, h.Front.Files); len(points) > 0 {
+		lines = append(lines, [2]string{"mount points: " + names(points), ""})
+	}
+	return lines
 }
 
 // envLines are the variables, those of one origin together: names only, or one a line with its value.

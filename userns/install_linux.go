@@ -33,10 +33,25 @@ func runHelper(name string, pid int, lines []Range) error {
 		return nil
 	}
 	if errors.Is(err, exec.ErrNotFound) {
-		return &Error{"cannot map subordinate ids: " + name + " is not installed",
-			"install it: sudo apt install uidmap (Fedora: shadow-utils, Alpine: shadow-uidmap, Arch: shadow), or use --ids single"}
+		return notInstalled(name)
 	}
 	return &Error{"cannot map subordinate ids: " + err.Error(), circumstances(name).hint(name, err.Error())}
+}
+
+func notInstalled(name string) *Error {
+	return &Error{"cannot map subordinate ids: " + name + " is not installed",
+		"install it: sudo apt install uidmap (Fedora: shadow-utils, Alpine: shadow-uidmap, Arch: shadow), or use --ids single"}
+}
+
+// Installable tells whether the helpers that Install calls are there: nil, or the *Error that Install would return. Only
+// calling them tells whether they can do their work.
+func Installable() error {
+	for _, name := range []string{"newuidmap", "newgidmap"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return notInstalled(name)
+		}
+	}
+	return nil
 }
 
 // circumstances looks for what is known to keep a helper from its work.

@@ -111,6 +111,9 @@ func (a *app) changes(view *box.View, asJSON bool) (n int, err error) {
 		if err != nil && !errors.As(err, &unreadable) {
 			return n, err
 		}
+		if unreadable != nil && side.name == "home" {
+			err = &hinted{err, []string{letIn(view, unreadable)}}
+		}
 		incomplete = append(incomplete, err)
 	}
 	return n, errors.Join(append(incomplete, out.flush())...)

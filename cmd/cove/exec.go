@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -24,22 +25,42 @@ func (a *app) aboutExec(err error, spec sandbox.Spec, host sandbox.Host) error {
 	if found == "" {
 		return err
 	}
-	hint := ""
+	var hints []string
 	f := host.Files(found)
+	from, hidden := hiddenBy(f.Real, spec, host)
 	switch {
+	case hidden:
+		hints = append(hints, isHidden(found, from))
 	case f.Kind == sandbox.Directory:
-		hint = isDirectory
+		hints = append(hints, isDirectory)
 	case failed.Errno == syscall.ENOEXEC:
-		hint = noFormat
+		hints = append(hints, noFormat)
 	case failed.Errno == syscall.EACCES && f.Mode&0o111 == 0:
-		hint = notExecutable
+		hints = append(hints, notExecutable)
 	case failed.NotFound():
-		hint = whyNotFound(found, f, spec, host)
+		hints = whyNotFound(failed.Path, found, spec, host)
 	}
-	if hint == "" {
+	if hints == nil {
 		return err
 	}
-	return &hinted{err, []string{hint}}
+	return &hinted{err, hints}
+}
+
+// hiddenBy tells whether a path of the host is hidden, and who asked for it.
+func hiddenBy(real string, spec sandbox.Spec, host sandbox.Host) (from sandbox.Origin, yes bool) {
+	for _, m := range spec.Masks {
+		p := m.Path
+		switch {
+		case p == "~" || strings.HasPrefix(p, "~/"):
+			p = path.Join(host.User.Home, p[1:])
+		case !path.IsAbs(p):
+			p = path.Join(host.Cwd, p)
+		}
+		if rest, below := strings.CutPrefix(real, host.Files(p).Real); below && (rest == "" || rest[0] == '/') {
+			return m.From, true
+		}
+	}
+	return from, false
 }
 
 // onHost is where the host has the program, or "".
@@ -66,23 +87,42 @@ func onHost(name string, host sandbox.Host) string {
 	return ""
 }
 
-func whyNotFound(program string, f sandbox.File, spec sandbox.Spec, host sandbox.Host) string {
-	spec.Box = newBox
+// whyNotFound tells why the program that the host has at found is not found inside.
+func whyNotFound(name, found string, spec sandbox.Spec, host sandbox.Host) (hints []string) {
+	if spec.Copies() {
+		spec.Box = newBox
+	}
 	plan, err := sandbox.Compile(spec, host)
 	if err != nil {
-		return ""
+		return nil
 	}
-	if !seen(plan, f.Real) {
-		return notVisible(program, path.Dir(f.Real))
+	// Where it is looked for, and if that is a link, where it leads.
+	dir, real := path.Dir(found), host.Files(found).Real
+	for _, p := range []string{path.Join(host.Files(dir).Real, path.Base(found)), real} {
+		if !seen(plan, p) {
+			hints = append(hints, notVisible(found, path.Dir(p)))
+			break
+		}
 	}
-	interpreter := shebang(f.Real)
-	switch {
-	case interpreter == "":
-		return noLoader(program)
-	case !seen(plan, host.Files(interpreter).Real) || host.Files(interpreter).Kind == sandbox.Missing:
-		return noInterpreter(program, interpreter)
+	search := ""
+	for _, v := range plan.Env {
+		if v.Name == "PATH" {
+			search = v.Value
+		}
 	}
-	return ""
+	if !strings.Contains(name, "/") && !slices.Contains(strings.Split(search, ":"), dir) {
+		return append(hints, notInPath(found, dir))
+	}
+	if hints != nil {
+		return hints
+	}
+	switch interpreter, elf := firstLine(real); {
+	case elf:
+		hints = append(hints, noLoader(found))
+	case interpreter != "" && (!seen(plan, host.Files(interpreter).Real) || host.Files(interpreter).Kind == sandbox.Missing):
+		hints = append(hints, noInterpreter(found, interpreter))
+	}
+	return hints
 }
 
 // seen tells whether a path of the host is at the same place inside.
@@ -110,17 +150,17 @@ func seen(plan *sandbox.Plan, p string) (yes bool) {
 	return yes
 }
 
-// shebang is the interpreter that the first line of a script names, or "".
-func shebang(p string) string {
+// firstLine tells the interpreter that the first line of a script names, or "", or that it is no script but a binary.
+func firstLine(p string) (interpreter string, elf bool) {
 	f, err := os.OpenFile(p, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	defer f.Close()
 	line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
 	words := strings.Fields(strings.TrimPrefix(line, "#!"))
 	if !strings.HasPrefix(line, "#!") || len(words) == 0 {
-		return ""
+		return "", strings.HasPrefix(line, "\x7fELF")
 	}
-	return words[0]
+	return words[0], false
 }

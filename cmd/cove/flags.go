@@ -52,7 +52,7 @@ var runFlags = []flag{
 	{group: "What cove says", short: 'n', name: "dry-run", help: "print the plan and stop, as cove plan does"},
 	{name: "json", help: "print the plan as JSON"},
 	{short: 'q', name: "quiet", help: "say nothing but errors"},
-	{short: 'v', name: "verbose", help: "say more; in a plan, show the values of variables and every Landlock rule"},
+	{short: 'v', name: "verbose", help: "say more; in a plan, the values of variables, all hidden names, every Landlock rule"},
 	{short: 'h', name: "help", help: "show this"},
 }
 

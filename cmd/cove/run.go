@@ -81,8 +81,8 @@ func (a *app) runProgram(c *command, args []string) (int, error) {
 		return exitFailed, shellTakesNoProgram(program)
 	case c.name == shellName:
 		program = []string{a.shell()}
-	case len(program) == 0:
-		return exitFailed, noProgram(c)
+	case len(program) == 0 || program[0] == "":
+		return exitFailed, noProgram(c, len(program) > 0)
 	case w.json && !dryRun:
 		return exitFailed, jsonOfRun()
 	}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -33,6 +34,7 @@ import (
 	"cove/profiles"
 	"cove/sandbox"
 	"cove/sandbox/launch"
+	"cove/userns"
 )
 
 // ui is cove's voice.
@@ -41,6 +43,7 @@ type ui struct {
 	outTTY, errTTY bool // people are there
 	outHue, errHue bool // and like colours
 	quiet, verbose bool
+	hinted         []string // what was said by hint
 }
 
 func newUI(out, err *os.File, getenv func(string) string) *ui {
@@ -81,8 +84,10 @@ func (u *ui) line(kind, hue, text string) {
 	}
 }
 
+// hint is said once: several errors may have one reason.
 func (u *ui) hint(text string) {
-	if text != "" {
+	if text != "" && !slices.Contains(u.hinted, text) {
+		u.hinted = append(u.hinted, text)
 		u.line("hint", cyan, text)
 	}
 }
@@ -139,7 +144,7 @@ func written(err error) error {
 	case err == nil || errors.Is(err, syscall.EPIPE):
 		return nil
 	}
-	return fmt.Errorf("cannot write the answer: %w", err)
+	return fmt.Errorf("cannot write the answer to standard output: %v", err) // its errno says nothing of boxes
 }
 
 // document answers with a text that somebody else may have written: as it is for a file or a pipe, escaped for people.
@@ -357,8 +362,12 @@ func needlessValue(f *flag, value string) error {
 	return fmt.Errorf("the flag --%s takes no value, but got %q", f.name, value)
 }
 
-func noProgram(c *command) error {
-	return hintedf("cove "+c.name+" -- PROGRAM [ARGS…]; or cove shell for your shell", "which program?")
+func noProgram(c *command, empty bool) error {
+	hint := "cove " + c.name + " -- PROGRAM [ARGS…]; or cove shell for your shell"
+	if empty {
+		return hintedf(hint, "which program? its name is empty")
+	}
+	return hintedf(hint, "which program?")
 }
 
 func shellTakesNoProgram(program []string) error {
@@ -420,7 +429,11 @@ func (u *ui) failure(err error, status int) int {
 		u.profileError(one)
 		return status
 	}
-	u.line("error", red, strings.ReplaceAll(err.Error(), "\n", `\n`)) // of a name in it
+	text := err.Error()
+	if identity := (*userns.Error)(nil); errors.As(err, &identity) {
+		text = strings.ReplaceAll(text, identity.Error(), identity.Msg) // its hint stands below
+	}
+	u.line("error", red, strings.ReplaceAll(text, "\n", `\n`)) // of a name in it
 	u.hint(adviceOn(err))
 	if forDoctor(err) {
 		u.hint(sendForDoctor)
@@ -447,6 +460,7 @@ func adviceOn(err error) string {
 		clone       *launch.CloneError
 		step        *launch.StepError
 		busy        *box.BusyError
+		identity    *userns.Error
 	)
 	switch {
 	case errors.As(err, &spec):
@@ -458,7 +472,9 @@ func adviceOn(err error) string {
 	case errors.As(err, &step):
 		return stepAdvice(step)
 	case errors.As(err, &busy):
-		return busyAdvice(busy)
+		return busyAdvice()
+	case errors.As(err, &identity):
+		return identity.Hint
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk that holds your boxes is full: cove ls shows them with their sizes, cove rm removes them"
 	}
@@ -496,6 +512,9 @@ func (u *ui) profileError(e profiles.Error) {
 // stepAdvice is what is known to be behind an errno of a step. Mount calls have a dozen reasons for one errno, so
 // the table goes by both; the first line that fits counts.
 func stepAdvice(e *launch.StepError) string {
+	if e.Errno == syscall.EMFILE || e.Errno == syscall.EBADF {
+		return filesAdvice() // a descriptor above the limit is EBADF to dup3(2)
+	}
 	if e.Op == nil {
 		if e.Errno == syscall.ENOENT || e.Errno == syscall.EACCES {
 			return "the plan shows what can be seen inside: cove plan with the same words"
@@ -532,10 +551,16 @@ func stepAdvice(e *launch.StepError) string {
 	return ""
 }
 
-func busyAdvice(e *box.BusyError) string {
-	if e.PID > 0 {
-		return fmt.Sprintf("process %d uses it: wait until it ends, or choose another with --box", e.PID)
+// filesAdvice is about too low a limit of open files. Go raises the soft limit to the hard one.
+func filesAdvice() string {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil || l.Max >= 1024 {
+		return ""
 	}
+	return fmt.Sprintf("you may have %d files open at a time (ulimit -Hn); 1024 are surely enough", l.Max)
+}
+
+func busyAdvice() string {
 	return "wait until its program ends, or choose another with --box"
 }
 
@@ -579,6 +604,14 @@ func commandLine(c *command, flag, args []string) string {
 
 // Why a program cannot be executed, as far as the host tells.
 
+func isHidden(program string, from sandbox.Origin) string {
+	return fmt.Sprintf("%s is hidden, by %s", program, from)
+}
+
+func notInPath(program, dir string) string {
+	return fmt.Sprintf("PATH is another inside, without %s; run it by its path, %s, or let yours in: --pass-env PATH", dir, escape.Word(program))
+}
+
 func notVisible(program, dir string) string {
 	return fmt.Sprintf("%s is on this machine but cannot be seen inside; let it in: --ro %s", program, escape.Word(dir))
 }
@@ -608,6 +641,18 @@ func noSuchBox(name string, known []string) error {
 		return hintedf("did you mean "+w+"?", "there is no box %q", name)
 	}
 	return hintedf("cove ls lists them", "there is no box %q", name)
+}
+
+// letIn is how its owner can read what a program made unreadable.
+func letIn(view *box.View, e *overlay.UnreadableError) string {
+	if !errors.Is(e.Err, syscall.EACCES) || view.Meta.Subids || view.Running {
+		return ""
+	}
+	words := []string{"cove run --box " + view.Meta.Name + " -- chmod u+rwX"}
+	for _, p := range e.Paths {
+		words = append(words, escape.Word(path.Join(view.Meta.Home, p)))
+	}
+	return strings.Join(words, " ")
 }
 
 func (u *ui) noBoxesYet() { u.aside("there are no boxes") }

@@ -57,9 +57,12 @@ func kernelOverlay(dirs Dirs, home, release string, b mount.Builder) (userns, ke
 func tried(err error, dirs Dirs) (userns, kernel sandbox.Feature) {
 	var p *overlay.ProbeError
 	probed := errors.As(err, &p)
-	full := (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && !(probed && p.Step == overlay.ProbeNamespace)
+	full := false
+	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.EBADF} {
+		full = full || errors.Is(err, errno) && !(probed && p.Step == overlay.ProbeNamespace)
+	}
 	if err == nil || full {
-		return sandbox.Yes, sandbox.Yes // a full disk says nothing of the kernel, and will be told by whom it stops
+		return sandbox.Yes, sandbox.Yes // a full disk, or table of descriptors, says nothing of the kernel, and will be told by whom it stops
 	}
 	if !probed {
 		return sandbox.Yes, sandbox.No(fmt.Sprintf("the directory of boxes cannot be written to (%v)", err))

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"syscall"
@@ -78,7 +79,10 @@ func features(h *sandbox.Host, dirs Dirs, spec sandbox.Spec) error {
 			return err
 		}
 		h.Subids = subids
-		ft.NewIDMap = sandbox.Yes // userns.Install says what is missing
+		ft.NewIDMap = sandbox.Yes
+		if e := (*userns.Error)(nil); errors.As(userns.Installable(), &e) {
+			ft.NewIDMap = sandbox.No(e.Hint)
+		}
 	}
 
 	if !spec.Copies() {
