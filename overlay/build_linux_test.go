@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 func lstat(t *testing.T, p string) (st unix.Stat_t) {
@@ -49,7 +51,7 @@ func TestBuild(t *testing.T) {
 	}
 	before := takeSnapshot(t, home)
 	if err := build(front, home, f); err != nil {
-		need(t, "attributes of users", ignoreNot(err, unix.ENOTSUP))
+		testenv.Need(t, "attributes of users", ignoreNot(err, unix.ENOTSUP))
 		t.Fatal(err)
 	}
 	if len(before) != len(takeSnapshot(t, home)) || len(takeSnapshot(t, outside)) != 2 {
@@ -116,7 +118,7 @@ func TestFrontMounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	merged := dir + "/merged"
-	need(t, "overlayfs", unix.Mount("overlay", merged, "overlay", 0, "userxattr,lowerdir="+dir+"/front:"+home+",upperdir="+upper+",workdir="+dir+"/work"))
+	testenv.Need(t, "overlayfs", unix.Mount("overlay", merged, "overlay", 0, "userxattr,lowerdir="+dir+"/front:"+home+",upperdir="+upper+",workdir="+dir+"/work"))
 	if _, ok := takeSnapshot(t, merged)[".ssh"]; ok {
 		t.Error("what is hidden is seen")
 	}

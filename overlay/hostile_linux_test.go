@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 func TestStrangeNames(t *testing.T) {
@@ -201,7 +203,7 @@ func TestSparse(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := plantOne(dir, "size", dir+"/"+name, sizes); err != nil {
-				need(t, "sparse files", err)
+				testenv.Need(t, "sparse files", err)
 			}
 		}
 	}

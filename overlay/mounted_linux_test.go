@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 // A mounter mounts an overlay, and returns what unmounts it.
@@ -20,7 +22,7 @@ type mounter func(t *testing.T, dir string) (unmount func())
 func mountKernel(t *testing.T, dir string) func() {
 	t.Helper()
 	merged := dir + "/merged"
-	need(t, "overlayfs", unix.Mount("overlay", merged, "overlay", 0, fmt.Sprintf("userxattr,lowerdir=%[1]s/home,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)))
+	testenv.Need(t, "overlayfs", unix.Mount("overlay", merged, "overlay", 0, fmt.Sprintf("userxattr,lowerdir=%[1]s/home,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)))
 	return func() {
 		if err := unix.Unmount(merged, 0); err != nil {
 			t.Fatal(err)
@@ -33,9 +35,9 @@ func mountFuse(t *testing.T, dir string) func() {
 	t.Helper()
 	merged := dir + "/merged"
 	bin, err := exec.LookPath("fuse-overlayfs")
-	need(t, "fuse", err)
+	testenv.Need(t, "fuse", err)
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
-	need(t, "fuse", err)
+	testenv.Need(t, "fuse", err)
 	f.Close()
 	options := fmt.Sprintf("lowerdir=%[1]s/home,upperdir=%[1]s/upper,workdir=%[1]s/work,squash_to_uid=%[2]d,squash_to_gid=%[3]d", dir, os.Getuid(), os.Getgid())
 	cmd := exec.Command(bin, "-f", "-o", options, merged)
@@ -52,7 +54,7 @@ func mountFuse(t *testing.T, dir string) func() {
 		}
 		select {
 		case err := <-done:
-			need(t, "fuse", fmt.Errorf("fuse-overlayfs ended: %v", err))
+			testenv.Need(t, "fuse", fmt.Errorf("fuse-overlayfs ended: %v", err))
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

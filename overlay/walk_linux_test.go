@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 // plantType makes a file of the type, with a content that depends on side.
@@ -199,7 +201,7 @@ func TestACL(t *testing.T) {
 	plant(t, upper, "file f x", "dir d")
 	for p, name := range map[string]string{"f": "system.posix_acl_access", "d": "system.posix_acl_default"} {
 		if err := unix.Lsetxattr(upper+"/"+p, name, []byte(posixACL), 0); err != nil {
-			need(t, "ACLs", err)
+			testenv.Need(t, "ACLs", err)
 		}
 	}
 	expect(t, upper, home, Options{}, "m d (xattr)", "m f (xattr)")
@@ -219,7 +221,7 @@ func TestCapability(t *testing.T) {
 			if !inUserns(t, 0) {
 				return
 			}
-			need(t, "file capabilities", err)
+			testenv.Need(t, "file capabilities", err)
 		}
 	}
 	expect(t, upper, home, Options{}, "A fifo (special)", "m more (xattr,capability)", "A new (capability)", "A noexec", "M other (capability)")

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 // id(1) is asked for the same.
@@ -101,7 +103,7 @@ func TestRefusesRights(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, err := runMapped(t, task("secure", "COVE_TEST_DIR="+dir), m)
+	out, err := runMapped(t, testenv.Task("secure", dir), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,20 +115,20 @@ func TestRefusesRights(t *testing.T) {
 	}
 }
 
-func taskCurrent() error {
+func taskCurrent([]string) error {
 	fmt.Println(RefuseSetuid())
 	return nil
 }
 
-func taskSecure() error {
-	if err := awaitMap(); err != nil {
+func taskSecure(args []string) error {
+	if err := testenv.AwaitMap(); err != nil {
 		return err
 	}
 	text, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(os.Getenv("COVE_TEST_DIR"), "cove")
+	file := filepath.Join(args[0], "cove")
 	if err := os.WriteFile(file, text, 0o755); err != nil {
 		return err
 	}
@@ -160,9 +162,8 @@ func taskSecure() error {
 				return fmt.Errorf("cannot set capabilities of a file: %w", err)
 			}
 		}
-		cmd := exec.Command(file)
-		cmd.Env = []string{taskEnv + "=current"}
-		cmd.Stderr = os.Stderr
+		cmd := testenv.Task("current")
+		cmd.Path, cmd.Env = file, cmd.Env[len(cmd.Env)-1:] // nothing but the task
 		// As an ordinary user: for root, file capabilities are nothing new.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1, Gid: 1}}
 		out, err := cmd.Output()

@@ -8,12 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 // columns reads a file of columns as MapText writes them.
@@ -99,7 +100,7 @@ func TestInstallRefused(t *testing.T) {
 func TestInstallNoNewPrivs(t *testing.T) {
 	me(t)
 	inUserns(t, exec.Command("sleep", "60")) // only to see whether that can be had
-	out, err := task("install").Output()
+	out, err := testenv.Task("install").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestInstallNoNewPrivs(t *testing.T) {
 	}
 }
 
-func taskInstall() error {
+func taskInstall([]string) error {
 	runtime.LockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
@@ -202,13 +203,13 @@ func TestKernelLimits(t *testing.T) {
 		total += s.Count
 	}
 	if total < 1000 {
-		need(t, "subids", fmt.Errorf("/etc/subuid has only %d for %s", total, u.Name))
+		testenv.Need(t, "subids", fmt.Errorf("/etc/subuid has only %d for %s", total, u.Name))
 	}
 	m, err := Plan(u, subs, "root", "subids")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := runMapped(t, task("limits"), m)
+	out, err := runMapped(t, testenv.Task("limits"), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,21 +246,8 @@ func runMapped(t testing.TB, cmd *exec.Cmd, m Map) (string, error) {
 	return out.String(), err
 }
 
-// awaitMap waits until the task's user namespace has its maps, then executes the task again: who has no id in the
-// namespace yet loses all capabilities over it when a program is executed (capabilities(7)).
-func awaitMap() error {
-	const again = "COVE_TEST_MAPPED=1"
-	if slices.Contains(os.Environ(), again) {
-		return nil
-	}
-	if _, err := fmt.Fscanln(os.Stdin, new(string)); err != nil {
-		return err
-	}
-	return syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), again))
-}
-
-func taskLimits() error {
-	if err := awaitMap(); err != nil {
+func taskLimits([]string) error {
+	if err := testenv.AwaitMap(); err != nil {
 		return err
 	}
 	lines := func(n int) (r []Range) {

@@ -6,59 +6,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 	"testing"
+
+	"cove/internal/testenv"
 )
 
-// What cannot be done in the test's own process, this binary does in a child, with taskEnv set. A task says what came
-// out on stdout.
-const taskEnv = "COVE_TEST_USERNS"
-
-var tasks = map[string]func() error{
+// What cannot be done in the test's own process, a child does. A task says what came out on stdout.
+var tasks = map[string]testenv.Do{
 	"current": taskCurrent,
 	"secure":  taskSecure,
 	"install": taskInstall,
 	"limits":  taskLimits,
 }
 
-func TestMain(m *testing.M) {
-	task := os.Getenv(taskEnv)
-	if task == "" {
-		os.Exit(m.Run())
-	}
-	do, ok := tasks[task]
-	if !ok {
-		do = func() error { return errors.New("no such task") }
-	}
-	if err := do(); err != nil {
-		fmt.Fprintf(os.Stderr, "task %s: %v\n", task, err)
-		os.Exit(99)
-	}
-	os.Exit(0)
-}
-
-// task is a command that does a task, with what it prints to stderr on the test's.
-func task(name string, env ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), append(env, taskEnv+"="+name)...)
-	cmd.Stderr = os.Stderr
-	return cmd
-}
-
-// need ends a test that the machine cannot run: with a skip that says why, or where COVE_REQUIRE has its name or is
-// all, with a failure. A test that was skipped in silence has tested nothing.
-func need(t testing.TB, name string, missing error) {
-	t.Helper()
-	if missing == nil {
-		return
-	}
-	if r := strings.Split(os.Getenv("COVE_REQUIRE"), ","); slices.Contains(r, name) || slices.Contains(r, "all") {
-		t.Fatalf("this test needs %s, which COVE_REQUIRE says is here: %v", name, missing)
-	}
-	t.Skipf("this test needs %s: %v", name, missing)
-}
+func TestMain(m *testing.M) { testenv.Main(m, tasks) }
 
 // me needs subids, and returns who has them.
 func me(t testing.TB) (User, Ranges) {
@@ -69,14 +31,14 @@ func me(t testing.TB) (User, Ranges) {
 	}
 	for _, helper := range []string{"newuidmap", "newgidmap"} {
 		_, err := exec.LookPath(helper)
-		need(t, "subids", err)
+		testenv.Need(t, "subids", err)
 	}
 	subs, err := ReadRanges(u)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(subs.UIDs) == 0 || len(subs.GIDs) == 0 {
-		need(t, "subids", fmt.Errorf("/etc/subuid and /etc/subgid have uids %v and gids %v for %s", subs.UIDs, subs.GIDs, u.Name))
+		testenv.Need(t, "subids", fmt.Errorf("/etc/subuid and /etc/subgid have uids %v and gids %v for %s", subs.UIDs, subs.GIDs, u.Name))
 	}
 	return u, subs
 }
@@ -86,7 +48,7 @@ func inUserns(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}
 	if err := cmd.Start(); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EUSERS) {
-		need(t, "userns", err)
+		testenv.Need(t, "userns", err)
 	} else if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cove/internal/testenv"
 )
 
 func TestReadSubidFiles(t *testing.T) {
@@ -93,11 +95,11 @@ func TestGetsubids(t *testing.T) {
 // The real getsubids reads the same files, and finds the same.
 func TestRealGetsubids(t *testing.T) {
 	_, err := exec.LookPath("getsubids")
-	need(t, "getsubids", err)
+	testenv.Need(t, "getsubids", err)
 	u, subs := me(t)
 	conf, err := os.ReadFile("/etc/nsswitch.conf")
 	if source := subidSource(string(conf)); err == nil && source != "files" {
-		need(t, "getsubids", fmt.Errorf("it would ask %s", source))
+		testenv.Need(t, "getsubids", fmt.Errorf("it would ask %s", source))
 	}
 	uids, err := askGetsubids(u, "files")
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"cove/internal/testenv"
 )
 
 // arrows are what a package of ours may import of ours, and why no more. A package is held by the first line that
@@ -42,6 +44,7 @@ var arrows = []struct {
 	{"internal/sys/stack", "", "ground"},
 	{"internal/sys", "", "ground"},
 	{"internal/roff", "", "ground, for tests alone: manual pages"},
+	{"internal/testenv/...", "", "for tests, and under all of them"},
 	{"testdata/...", "internal/seccomp internal/tty", "benchmarks and tests' helpers use the program from outside"},
 }
 
@@ -111,7 +114,7 @@ var heavy = map[string]string{
 func TestNothingHeavyIsLinked(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	if err != nil {
-		t.Skipf("needs the go command and the modules: %v", err)
+		testenv.Need(t, "go", err)
 	}
 	for _, pkg := range strings.Fields(string(out)) {
 		if why, bad := heavy[pkg]; bad {

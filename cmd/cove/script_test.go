@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cove/internal/landlock"
+	"cove/internal/testenv"
 	"cove/userns"
 )
 
@@ -28,6 +30,10 @@ func TestScripts(t *testing.T) { runScripts(t, "") }
 func TestScriptsClassicMounts(t *testing.T) { runScripts(t, "mount_setattr") }
 
 func runScripts(t *testing.T, without string) {
+	var missing sync.Map // needs of single lines, which are passed over
+	t.Cleanup(func() {   // after the scripts, which run beside one another
+		missing.Range(func(need, _ any) bool { t.Logf("in part: needs %s, which is missing here", need); return true })
+	})
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -48,7 +54,13 @@ func runScripts(t *testing.T, without string) {
 			e.Cd = home
 			return nil
 		},
-		Condition: condition,
+		Condition: func(cond string) (bool, error) {
+			have, err := condition(cond)
+			if need, ok := strings.CutPrefix(cond, "need:"); ok && !have && err == nil {
+				missing.Store(need, true)
+			}
+			return have, err
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"unchanged": unchanged,
 			"status":    status,
@@ -90,7 +102,7 @@ func condition(cond string) (bool, error) {
 		_, err := exec.LookPath(need)
 		have = err == nil
 	}
-	if require := strings.Split(os.Getenv("COVE_REQUIRE"), ","); !have && (slices.Contains(require, need) || slices.Contains(require, "all")) {
+	if !have && testenv.Required(need) {
 		return false, fmt.Errorf("this test needs %s, which is missing here, and COVE_REQUIRE says that it must not be", need)
 	}
 	return have, nil

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cove/internal/landlock"
+	"cove/internal/testenv"
 )
 
 // A seat is a user at a terminal: a pseudo-terminal, and what was printed on it so far.
@@ -125,9 +126,7 @@ func (s *seat) rest() (string, int) {
 // shellWithCove is an interactive bash on a terminal, in which cove is this program.
 func shellWithCove(t *testing.T) *seat {
 	t.Helper()
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("needs bash")
-	}
+	testenv.NeedProgram(t, "bash")
 	home, bin := t.TempDir(), t.TempDir()
 	if err := os.Symlink(os.Args[0], filepath.Join(bin, "cove")); err != nil {
 		t.Fatal(err)
@@ -216,13 +215,7 @@ func TestWindowSize(t *testing.T) {
 
 // An editor: it asks for the size, sets modes, and reads single keys.
 func TestEditor(t *testing.T) {
-	vim, err := exec.LookPath("vim.tiny")
-	if err != nil {
-		if os.Getenv("COVE_REQUIRE") != "" {
-			t.Fatal("needs vim.tiny, and COVE_REQUIRE says that nothing may be missing")
-		}
-		t.Skip("needs vim.tiny")
-	}
+	vim := testenv.NeedProgram(t, "vim.tiny")
 	home := t.TempDir()
 	dir := filepath.Join(home, "dir")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -244,9 +237,8 @@ func TestEditor(t *testing.T) {
 // CVE-2023-28100 (flatpak): TIOCLINUX pastes.
 func TestNothingIsTypedIntoTheCallersTerminal(t *testing.T) {
 	python := "/usr/bin/python3"
-	if _, err := os.Stat(python); err != nil {
-		t.Skip("needs python3")
-	}
+	_, err := os.Stat(python)
+	testenv.Need(t, "python3", err)
 	script := `
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)

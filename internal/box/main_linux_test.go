@@ -2,26 +2,23 @@ package box
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
-// What another process must do, or what cannot be undone, this binary does in a child, with taskEnv set. A task has
-// its arguments in os.Args, and ends when its stdin does: no test leaves one behind.
-const taskEnv = "COVE_TEST_BOX"
-
-var tasks = map[string]func(args []string) error{
+// What another process must do, or what cannot be undone, a child does. A task ends when its stdin does: no test leaves one behind.
+var tasks = map[string]testenv.Do{
 	"nothing":    func([]string) error { return nil },
 	"hold":       taskHold,
 	"remove":     taskRemove,
@@ -34,21 +31,7 @@ var tasks = map[string]func(args []string) error{
 	"removetree": taskRemoveTree,
 }
 
-func TestMain(m *testing.M) {
-	task := os.Getenv(taskEnv)
-	if task == "" {
-		os.Exit(m.Run())
-	}
-	do, ok := tasks[task]
-	if !ok {
-		do = func([]string) error { return errors.New("no such task") }
-	}
-	if err := do(os.Args[1:]); err != nil {
-		fmt.Fprintf(os.Stderr, "task %s: %v\n", task, err)
-		os.Exit(99)
-	}
-	os.Exit(0)
-}
+func TestMain(m *testing.M) { testenv.Main(m, tasks) }
 
 // A process is a child at a task.
 type process struct {
@@ -59,9 +42,7 @@ type process struct {
 
 func start(t testing.TB, attr *syscall.SysProcAttr, task string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command("/proc/self/exe", args...)}
-	p.Env = append(os.Environ(), taskEnv+"="+task)
-	p.Stderr = os.Stderr
+	p := &process{Cmd: testenv.Task(task, args...)}
 	p.SysProcAttr = attr
 	var err error
 	if p.in, err = p.StdinPipe(); err != nil {
@@ -109,19 +90,6 @@ func (p *process) kill(t testing.TB) {
 	p.Wait()
 }
 
-// need ends a test that the machine cannot run: with a skip that says why, or where COVE_REQUIRE has its name or is
-// all, with a failure. A test that was skipped in silence has tested nothing.
-func need(t testing.TB, name string, missing error) {
-	t.Helper()
-	if missing == nil {
-		return
-	}
-	if r := strings.Split(os.Getenv("COVE_REQUIRE"), ","); slices.Contains(r, name) || slices.Contains(r, "all") {
-		t.Fatalf("this test needs %s, which COVE_REQUIRE says is here: %v", name, missing)
-	}
-	t.Skipf("this test needs %s: %v", name, missing)
-}
-
 // inUserns is a process that may mount. It needs userns.
 func inUserns(t testing.TB, task string, args ...string) *process {
 	t.Helper()
@@ -132,22 +100,21 @@ func inUserns(t testing.TB, task string, args ...string) *process {
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 		}
 	}
-	try := exec.Command("/proc/self/exe")
-	try.Env = append(os.Environ(), taskEnv+"=nothing")
+	try := testenv.Task("nothing")
 	try.SysProcAttr = attr()
-	need(t, "userns", try.Run())
+	testenv.Need(t, "userns", try.Run())
 	return start(t, attr(), task, args...)
 }
 
 // inSubids is a process in a user namespace in which it is root, and 1 is one of the user's subordinate ids. It needs
-// subids, and must begin with awaitMap.
+// subids, and must begin with testenv.AwaitMap.
 func inSubids(t testing.TB, task string, args ...string) *process {
 	t.Helper()
 	var first [2]string
 	for i, file := range []string{"/etc/subuid", "/etc/subgid"} {
 		for _, helper := range []string{"newuidmap", "newgidmap"} {
 			_, err := exec.LookPath(helper)
-			need(t, "subids", err)
+			testenv.Need(t, "subids", err)
 		}
 		name, err := exec.Command("id", "-un").Output()
 		if err != nil {
@@ -162,7 +129,7 @@ func inSubids(t testing.TB, task string, args ...string) *process {
 			}
 		}
 		if first[i] == "" {
-			need(t, "subids", fmt.Errorf("%s has no line for %s", file, name))
+			testenv.Need(t, "subids", fmt.Errorf("%s has no line for %s", file, name))
 		}
 	}
 	p := start(t, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}, task, args...)
@@ -174,22 +141,6 @@ func inSubids(t testing.TB, task string, args ...string) *process {
 	}
 	io.WriteString(p.in, "go\n")
 	return p
-}
-
-// awaitMap waits until the task's user namespace has its maps, then executes the task again: who has no id in the
-// namespace yet loses all capabilities over it when a program is executed (capabilities(7)).
-func awaitMap() error {
-	const again = "COVE_TEST_MAPPED=1"
-	if slices.Contains(os.Environ(), again) {
-		return nil
-	}
-	// Byte by byte: what follows is for the task.
-	for b := make([]byte, 1); b[0] != '\n'; {
-		if _, err := os.Stdin.Read(b); err != nil {
-			return err
-		}
-	}
-	return syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), again))
 }
 
 // newData returns a data directory, and at the end of the test looks whether a descriptor was left open below it.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 // plant makes files below dir from lines "KIND MODE PATH [TARGET]": d directory, f file, l link, p pipe, s socket,
@@ -682,7 +684,7 @@ func TestPrepareNeedsMap(t *testing.T) {
 
 // taskForeign makes files that belong to user 1 of the namespace.
 func taskForeign(args []string) error {
-	if err := awaitMap(); err != nil {
+	if err := testenv.AwaitMap(); err != nil {
 		return err
 	}
 	var t failer
@@ -710,7 +712,7 @@ func (*failer) Fatal(args ...any) {
 func (f *failer) Fatalf(format string, args ...any) { f.Fatal(fmt.Sprintf(format, args...)) }
 
 func taskRemoveTree(args []string) error {
-	if err := awaitMap(); err != nil {
+	if err := testenv.AwaitMap(); err != nil {
 		return err
 	}
 	fd, err := unix.Open(args[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

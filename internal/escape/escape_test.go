@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"cove/internal/testenv"
 )
 
 func TestName(t *testing.T) {
@@ -43,10 +45,7 @@ func TestText(t *testing.T) {
 
 // What Word makes is what a shell reads back.
 func TestWordIsReadBack(t *testing.T) {
-	shell, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("needs bash")
-	}
+	shell := testenv.NeedProgram(t, "bash")
 	words := []string{"", "ls", "a b", "it's", "$HOME", "~/x", "a\nb", "tab\there", "\x1b[31m'", `back\slash`, `both\'` + "\n", "größe", "K=V", "*", "家 家", "!x", "\xff\x01"}
 	for _, w := range words {
 		out, err := exec.Command(shell, "-c", "printf %s "+Word(w)).Output()

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cove/internal/mount"
+	"cove/internal/testenv"
 	"cove/sandbox"
 	"cove/userns"
 )
@@ -99,7 +101,7 @@ func TestOverlayIsRememberedAndForgotten(t *testing.T) {
 	}
 	os.Mkdir(dirs.Data, 0o700)
 	if tryIt(); !first.OK {
-		t.Skip("this kernel does not let this user mount overlayfs: " + first.Reason)
+		testenv.Need(t, "kernel-overlay", errors.New(first.Reason))
 	}
 	want, _ := newTrial(dirs, home, "6.0")
 	if remembered(dirs) != want {

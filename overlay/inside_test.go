@@ -3,24 +3,12 @@ package overlay
 import (
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-)
 
-// need ends a test where what it needs is missing: it says so, and with COVE_REQUIRE it fails. A test that was skipped
-// in silence has tested nothing.
-func need(t testing.TB, what string, missing error) {
-	t.Helper()
-	if missing == nil {
-		return
-	}
-	if require := strings.Split(os.Getenv("COVE_REQUIRE"), ","); slices.Contains(require, what) || slices.Contains(require, "all") {
-		t.Fatalf("this test needs %s, which is missing here, and COVE_REQUIRE says that it must not be: %v", what, missing)
-	}
-	t.Skipf("needs %s, which is missing here: %v", what, missing)
-}
+	"cove/internal/testenv"
+)
 
 const inside = "COVE_TEST_INSIDE"
 
@@ -50,7 +38,7 @@ func inUserns(t *testing.T, uid int) bool {
 		}
 		return cmd
 	}
-	need(t, "user namespaces", child("-test.run=^$").Run())
+	testenv.Need(t, "user namespaces", child("-test.run=^$").Run())
 	out, err := child(args...).CombinedOutput()
 	switch {
 	case err != nil:
