@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"cove/internal/spell"
 )
 
 // An Error is one thing that is wrong with a wish, and where.
@@ -136,46 +138,9 @@ func (l *Layer) locate(line int, word, msg, hint string) Error {
 	return at(l.Name, text, s, msg, hint)
 }
 
-// nearest finds the word that was probably meant, or "".
-func nearest(word string, words []string) (best string) {
-	limit := max(1, len(word)/3) + 1
-	for _, w := range words {
-		if d := distance(strings.ToLower(word), strings.ToLower(w)); d < limit {
-			best, limit = w, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be inserted, dropped, replaced or swapped with their neighbour.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := last[j-1]
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			row[j] = min(change, last[j]+1, row[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
-}
-
 // didYouMean is a hint, or "" where nothing is near.
 func didYouMean(word string, words []string) string {
-	if w := nearest(word, words); w != "" {
+	if w := spell.Nearest(word, words); w != "" {
 		return "did you mean " + quote(w) + "?"
 	}
 	return ""

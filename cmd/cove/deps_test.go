@@ -21,9 +21,9 @@ var arrows = []struct {
 	to   string // separated by spaces
 	why  string
 }{
-	{"cmd/cove", "profiles sandbox sandbox/launch overlay userns internal/box internal/escape internal/mount internal/tty internal/seccomp internal/sys/stack internal/sys/zone",
+	{"cmd/cove", "profiles sandbox sandbox/launch overlay userns internal/box internal/escape internal/mount internal/tty internal/seccomp internal/spell internal/sys/stack internal/sys/zone",
 		"the door may know everybody, but forks nothing itself: internal/stage is launch's"},
-	{"profiles/...", "sandbox internal/escape internal/seccomp",
+	{"profiles/...", "sandbox internal/escape internal/seccomp internal/spell",
 		"reading a file must not be able to start anything"},
 	{"sandbox", "userns overlay internal/mount internal/landlock internal/seccomp internal/escape",
 		"a plan is made of facts that were handed in: it touches nothing, and so is the same on every machine"},
@@ -34,9 +34,10 @@ var arrows = []struct {
 	{"internal/mount", "internal/stage", "ground: verbs of mounting, performed by the stage"},
 	{"internal/landlock", "internal/stage", "ground: rules, put in force by the stage"},
 	{"internal/stage", "", "code that runs after a fork must be read whole: it knows nothing of a Spec, a Plan or an Op"},
-	{"internal/seccomp/...", "internal/seccomp", "ground: filters alone"},
+	{"internal/seccomp/...", "internal/seccomp internal/spell", "ground: filters alone"},
 	{"internal/box", "", "ground: directories on disk, whatever is in them"},
 	{"internal/tty", "", "ground"},
+	{"internal/spell", "", "ground"},
 	{"internal/escape", "", "ground"},
 	{"internal/sys/early", "", "its variable must be set before package syscall is: it imports nothing"},
 	{"internal/sys/signals", "", "ground"},

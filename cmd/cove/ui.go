@@ -29,6 +29,7 @@ import (
 	"cove/internal/box"
 	"cove/internal/escape"
 	"cove/internal/mount"
+	"cove/internal/spell"
 	"cove/internal/tty"
 	"cove/overlay"
 	"cove/profiles"
@@ -319,7 +320,7 @@ func hintedf(hint, format string, args ...any) error {
 
 func unknownCommand(word string, known []string) error {
 	hint := "cove --help lists the commands; to run a program: cove run -- " + escape.Word(word)
-	if w := nearest(word, known); w != "" {
+	if w := spell.Nearest(word, known); w != "" {
 		hint = "did you mean cove " + w + "?"
 	}
 	return hintedf(hint, "unknown command %q", word)
@@ -330,7 +331,7 @@ func unknownSecond(word string, rest, seconds []string) error {
 		return hintedf("cove "+word+" "+strings.Join(seconds, ", "), "cove %s needs a word more", word)
 	}
 	hint := "there are " + strings.Join(seconds, ", ")
-	if w := nearest(rest[0], seconds); w != "" {
+	if w := spell.Nearest(rest[0], seconds); w != "" {
 		hint = "did you mean cove " + word + " " + w + "?"
 	}
 	return hintedf(hint, "unknown command %q", word+" "+rest[0])
@@ -348,7 +349,7 @@ func unknownFlag(typed string, table []flag) error {
 	if !strings.HasPrefix(typed, "--") && len(typed) > 2 && slices.Contains(long, "-"+typed) {
 		return hintedf("did you mean -"+typed+"?", "unknown flag %s", typed)
 	}
-	if w := nearest(typed, long); w != "" && strings.HasPrefix(typed, "--") {
+	if w := spell.Nearest(typed, long); w != "" && strings.HasPrefix(typed, "--") {
 		return hintedf("did you mean "+w+"?", "unknown flag %s", typed)
 	}
 	return fmt.Errorf("unknown flag %s", typed)
@@ -637,7 +638,7 @@ func noBoxes() error {
 }
 
 func noSuchBox(name string, known []string) error {
-	if w := nearest(name, known); w != "" {
+	if w := spell.Nearest(name, known); w != "" {
 		return hintedf("did you mean "+w+"?", "there is no box %q", name)
 	}
 	return hintedf("cove ls lists them", "there is no box %q", name)
@@ -807,40 +808,3 @@ func untrustAllOrSome() error {
 }
 
 const no = "nothing was done"
-
-// nearest finds the word that was probably meant, or "".
-func nearest(word string, words []string) (best string) {
-	limit := max(1, len(strings.TrimLeft(word, "-"))/3) + 1
-	for _, w := range words {
-		if d := distance(strings.ToLower(word), w); d < limit {
-			best, limit = w, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be inserted, dropped, replaced or swapped with their neighbour.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := last[j-1]
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			row[j] = min(change, last[j]+1, row[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
-}

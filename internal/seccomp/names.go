@@ -3,6 +3,8 @@ package seccomp
 import (
 	"slices"
 	"strings"
+
+	"cove/internal/spell"
 )
 
 // Check says whether a system call of that name exists on any architecture, and where not, which one may have
@@ -18,7 +20,7 @@ func Check(name string) (suggestion string, ok bool) {
 	if len(bare) > longestName {
 		return "", false
 	}
-	best := max(1, len(bare)/3) + 1
+	best := spell.Limit(bare)
 	for i := range calls {
 		if d := remoteness(bare, calls[i].name); d < best {
 			best, suggestion = d, calls[i].name
@@ -50,30 +52,11 @@ func isElsewhere(name string) bool {
 	return ok
 }
 
-// remoteness is how many letters must be inserted, dropped, replaced or swapped with their neighbour to make one
-// name of the other, neither of which is longer than longestName. A name that is part of the other counts as one
-// off: C libraries call newfstatat fstatat, and rt_sigaction sigaction.
+// remoteness is spell.Distance, but a name that is part of the other counts as one off: C libraries call newfstatat
+// fstatat, and rt_sigaction sigaction.
 func remoteness(a, b string) int {
 	if len(a) > 3 && strings.Contains(b, a) {
 		return 1
 	}
-	var before, last, row [longestName + 1]int
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			replace := last[j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			row[j] = min(replace, last[j]+1, row[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
+	return spell.Distance(a, b)
 }
