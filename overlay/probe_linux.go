@@ -109,21 +109,14 @@ func try(lower, upper, work string, b mount.Builder) error {
 	if err != nil {
 		return &ProbeError{ProbeNamespace, errno(err)}
 	}
-	var failed error
-	for {
-		m, _, ok := proc.Hear()
-		if !ok {
-			break
-		}
-		if m[0] == stage.MsgFailed {
-			step := map[int32]ProbeStep{opMap: ProbeNamespace, opMount: ProbeMount, opOverlay: ProbeOverlay}[m[1]]
-			failed = &ProbeError{step, syscall.Errno(m[2])}
-		}
+	switch status, failed, err := proc.Finish(nil); {
+	case failed != nil:
+		step := map[int]ProbeStep{opMap: ProbeNamespace, opMount: ProbeMount, opOverlay: ProbeOverlay}[failed.Op]
+		return &ProbeError{step, failed.Errno}
+	case err != nil || status != 0:
+		return &ProbeError{ProbeOverlay, unix.EIO} // killed midway
 	}
-	if ws, err := proc.Wait(); failed == nil && (err != nil || ws != 0) {
-		failed = &ProbeError{ProbeOverlay, unix.EIO} // killed midway
-	}
-	return failed
+	return nil
 }
 
 func oneID(id int) string { return strconv.Itoa(id) + " " + strconv.Itoa(id) + " 1\n" }

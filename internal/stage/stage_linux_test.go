@@ -1,6 +1,7 @@
 package stage_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -290,5 +291,38 @@ func TestDiesWithItsSupervisor(t *testing.T) {
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
 		run(b, script(b, ":"), nil)
+	}
+}
+
+// Finish tells how a stage ended that only wants its maps.
+func TestFinish(t *testing.T) {
+	refused := errors.New("refused")
+	for _, test := range []struct {
+		name    string
+		install error
+		dir     string // that the stage goes to
+		want    string
+	}{
+		{"well", nil, "/", "0 <nil> <nil>"},
+		{"failed", nil, "/nowhere", "1 &{7 no such file or directory} <nil>"},
+		{"refused", refused, "/", "-1 <nil> refused"},
+	} {
+		s, err := stage.New(unix.CLONE_NEWUSER)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Direct = true
+		s.Setup.Say(6, stage.MsgMap)
+		s.Setup.Wait(6)
+		s.Setup.Call(7, unix.SYS_CHDIR, test.dir)
+		s.Setup.Call(8, unix.SYS_EXIT_GROUP, 0)
+		p, err := s.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, failed, err := p.Finish(func() error { return test.install })
+		if got := fmt.Sprint(min(status.ExitStatus(), 1), " ", failed, " ", err); got != test.want {
+			t.Errorf("%s: %s, not %s", test.name, got, test.want)
+		}
 	}
 }

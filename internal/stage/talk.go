@@ -143,3 +143,38 @@ func (p *Process) Hear() (m Message, fd int, ok bool) {
 		return m, fd, true
 	}
 }
+
+// A Failure is what a stage told of a call that failed.
+type Failure struct {
+	Op    int // of the call
+	Errno syscall.Errno
+}
+
+// Finish hears out a stage that needs nothing but perhaps its id maps, and waits for its end. Where install fails, which
+// is called for MsgMap, the stage is killed, and its error returned. failed is the first failure, or nil.
+func (p *Process) Finish(install func() error) (status syscall.WaitStatus, failed *Failure, err error) {
+	for {
+		m, fd, ok := p.Hear()
+		if !ok {
+			break
+		}
+		if fd >= 0 {
+			syscall.Close(fd) // nobody asked for one
+		}
+		switch {
+		case m[0] == MsgFailed && failed == nil:
+			failed = &Failure{int(m[1]), syscall.Errno(m[2])}
+		case m[0] == MsgMap && err == nil:
+			if err = install(); err != nil {
+				p.Kill()
+				continue
+			}
+			p.Tell(MsgGo, 0)
+		}
+	}
+	status, gone := p.Wait()
+	if err == nil {
+		err = gone
+	}
+	return status, failed, err
+}

@@ -64,31 +64,14 @@ func removeMapped(dir, name string) error {
 		errors.As(err, &errno)
 		return &CloneError{errno, cloneHint(errno)}
 	}
-	var failed error
-	for {
-		msg, _, ok := proc.Hear()
-		if !ok {
-			break
-		}
-		switch msg[0] {
-		case stage.MsgMap:
-			if failed = userns.Install(proc.PID, m); failed != nil {
-				proc.Kill()
-				continue
-			}
-			proc.Tell(stage.MsgGo, 0)
-		case stage.MsgFailed:
-			failed = &StepError{Step: "remove files of subordinate ids", Errno: syscall.Errno(msg[2])}
-		}
-	}
-	ws, err := proc.Wait()
+	status, failed, err := proc.Finish(func() error { return userns.Install(proc.PID, m) })
 	switch {
-	case failed != nil:
-		return failed
 	case err != nil:
 		return err
-	case ws.ExitStatus() != 0:
-		return fmt.Errorf("cannot remove %s/%s from a user namespace: status %d", dir, name, ws.ExitStatus())
+	case failed != nil:
+		return &StepError{Step: "remove files of subordinate ids", Errno: failed.Errno}
+	case status.ExitStatus() != 0:
+		return fmt.Errorf("cannot remove %s/%s from a user namespace: status %d", dir, name, status.ExitStatus())
 	}
 	return nil
 }
