@@ -513,9 +513,6 @@ func (u *ui) profileError(e profiles.Error) {
 // stepAdvice is what is known to be behind an errno of a step. Mount calls have a dozen reasons for one errno, so
 // the table goes by both; the first line that fits counts.
 func stepAdvice(e *launch.StepError) string {
-	if e.Errno == syscall.EMFILE || e.Errno == syscall.EBADF {
-		return filesAdvice() // a descriptor above the limit is EBADF to dup3(2)
-	}
 	if e.Op == nil {
 		if e.Errno == syscall.ENOENT || e.Errno == syscall.EACCES {
 			return "the plan shows what can be seen inside: cove plan with the same words"
@@ -550,15 +547,6 @@ func stepAdvice(e *launch.StepError) string {
 		}
 	}
 	return ""
-}
-
-// filesAdvice is about too low a limit of open files. Go raises the soft limit to the hard one.
-func filesAdvice() string {
-	var l syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil || l.Max >= 1024 {
-		return ""
-	}
-	return fmt.Sprintf("you may have %d files open at a time (ulimit -Hn); 1024 are surely enough", l.Max)
 }
 
 func busyAdvice() string {

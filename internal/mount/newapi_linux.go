@@ -31,11 +31,11 @@ type stocked struct {
 }
 
 // Stock adds making file systems as ops mount them, for Gather to take. What it does not take vanishes with the stage's
-// descriptors. An op's target does not matter.
+// descriptors. An op's target does not matter. What fails is told as i for the first of them, and so on.
 func (b *NewAPI) Stock(l *stage.List, i int, ops []Op) {
-	for _, op := range ops {
+	for n, op := range ops {
 		attr, _, own := attributes(op.Options)
-		b.stock = append(b.stock, stocked{op: op, fs: newFS(l, i, op.Type, attr, own)})
+		b.stock = append(b.stock, stocked{op: op, fs: newFS(l, i+n, op.Type, attr, own)})
 	}
 }
 

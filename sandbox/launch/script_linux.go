@@ -21,7 +21,6 @@ import (
 // Steps of a Script that are no mount.Op. A failure names its step.
 const (
 	stepNamespaces = 1000 + iota
-	stepStock
 	stepMap
 	stepFuse
 	stepHostname
@@ -33,14 +32,14 @@ const (
 	stepSeccomp
 	stepLandlock
 
-	stepRule = 2000 // and up: Landlock rules, by their index
+	stepStock = 1500 // and up: sandbox.Stock, by its index
+	stepRule  = 2000 // and up: Landlock rules, by their index
 )
 
 var stepNames = map[int32]string{
 	stage.OpTalk:   "speak with its supervisor",
 	stage.OpFork:   "fork the program",
 	stepNamespaces: "make namespaces",
-	stepStock:      "make the file systems of a sandbox (tmpfs, proc, devpts)",
 	stepMap:        "map user and group ids",
 	stepFuse:       "hand /dev/fuse over",
 	stepHostname:   "set the host name",

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"cove/internal/mount"
 	"cove/internal/stage"
 	"cove/internal/sys/signals"
 	"cove/internal/tty"
@@ -157,11 +159,24 @@ func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 			step += " (" + from + ")"
 		}
 		return &StepError{Step: step, Errno: errno}
+	case op >= stepStock && op < stepRule:
+		return &StepError{Op: s.stocked(int(op - stepStock)), Errno: errno}
 	}
 	if err := ruleError(op, errno, s.plan.Landlock.Rules); err != nil {
 		return err
 	}
 	return &StepError{Step: stepNames[op], Errno: errno}
+}
+
+// stocked is the op that the n-th of sandbox.Stock was made for.
+func (s *supervisor) stocked(n int) *mount.Op {
+	stock := sandbox.Stock()
+	for i := range s.plan.Ops {
+		if op := &s.plan.Ops[i]; op.Do == mount.Mount && op.Type == stock[n].Type && slices.Equal(op.Options, stock[n].Options) {
+			return op
+		}
+	}
+	return &stock[n]
 }
 
 // forwarded are the signals that reach the program. SIGTSTP comes only where the terminal is shared: otherwise package
