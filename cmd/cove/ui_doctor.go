@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"cove/internal/escape"
+	"cove/internal/spell"
 	"cove/sandbox"
 	"cove/sandbox/launch"
 )
@@ -61,7 +62,7 @@ func remedies(findings []sandbox.Finding) string {
 }
 
 func noSuchCheck(name string, known []string) error {
-	if w := nearest(name, known); w != "" {
+	if w := spell.Nearest(name, known); w != "" {
 		return hintedf("did you mean "+w+"?", "there is no check %q", name)
 	}
 	return hintedf("the checks are "+strings.Join(known, ", "), "there is no check %q", name)
