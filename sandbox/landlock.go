@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"slices"
+
 	"cove/internal/landlock"
 	"cove/internal/mount"
 )
@@ -57,16 +59,22 @@ func (c *compiler) landlock() error {
 	return nil
 }
 
+// usualRules is how many rules a plan has, without grants.
+const usualRules = 20
+
 // rules let in what the plan's mounts show.
 func (c *compiler) rules() landlock.Ruleset {
-	r := landlock.Ruleset{ABI: c.host.Features.LandlockABI}
-	sealed := map[string]bool{}
-	for _, op := range c.plan.Ops {
-		sealed[op.Target] = sealed[op.Target] || op.Do == mount.Seal
+	r := landlock.Ruleset{ABI: c.host.Features.LandlockABI, Rules: make([]landlock.Rule, 0, usualRules)}
+	var sealed []string
+	for i := range c.plan.Ops {
+		if op := &c.plan.Ops[i]; op.Do == mount.Seal {
+			sealed = append(sealed, op.Target)
+		}
 	}
-	for _, m := range c.mounts {
+	for i := range c.mounts {
+		m := &c.mounts[i]
 		rule := landlock.Rule{Path: m.op.Target, File: m.file, From: m.op.From}
-		rule.Rights, rule.Why = m.rights(sealed[m.op.Target])
+		rule.Rights, rule.Why = m.rights(slices.Contains(sealed, m.op.Target))
 		if m.op.Type == "mqueue" {
 			// mq_open(3) finds queues by a mount of the kernel's own, from which no way leads up to /dev.
 			r.Rules = append(r.Rules, rule)

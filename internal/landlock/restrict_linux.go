@@ -1,6 +1,7 @@
 package landlock
 
 import (
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -29,8 +30,8 @@ var rights = []struct {
 
 // bits are what a kernel of the given ABI makes of some rights; of all with nil.
 func bits(abi int, some []Right) (b uint64) {
-	for _, r := range rights {
-		if rule := (Rule{Rights: some}); r.abi <= abi && (some == nil || rule.Has(r.right)) {
+	for i := range rights {
+		if r := &rights[i]; r.abi <= abi && (some == nil || slices.Contains(some, r.right)) {
 			b |= r.bits
 		}
 	}

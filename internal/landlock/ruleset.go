@@ -81,15 +81,22 @@ func (r *Ruleset) Add(rule Rule) {
 	if rule.File {
 		rule.Rights = only(rule.Rights, ofFiles)
 	}
-	given := func(right Right) bool {
-		return slices.ContainsFunc(r.Rules, func(above Rule) bool { return covers(above.Path, rule.Path) && above.Has(right) })
-	}
 	for _, right := range rule.Rights {
-		if !given(right) {
+		if !r.gives(right, rule.Path) {
 			r.Rules = append(r.Rules, rule)
 			return
 		}
 	}
+}
+
+// gives tells whether a rule gives a right at p.
+func (r *Ruleset) gives(right Right, p string) bool {
+	for i := range r.Rules {
+		if above := &r.Rules[i]; covers(above.Path, p) && above.Has(right) {
+			return true
+		}
+	}
+	return false
 }
 
 func only(rights, some []Right) (both []Right) {
