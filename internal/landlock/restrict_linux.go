@@ -65,32 +65,49 @@ func ABI() (int, error) {
 // know is zero (copy_struct_from_user).
 const sizeofAttr = int(unsafe.Offsetof(unix.LandlockRulesetAttr{}.Quiet_access_fs))
 
-// Collect adds making a ruleset of r, and returns where its descriptor will be. Whatever it lets in must be mounted by
-// then. What fails belongs to the op that op says: op(-1) is the ruleset's, op(i) that of r.Rules[i]. Thrifty says that few
-// descriptors may be open at a time; otherwise one for each rule stays open until execve(2), as to close them takes almost as
-// long as to make the rules.
-func (r *Ruleset) Collect(l *stage.List, thrifty bool, op func(rule int) int) stage.Slot {
+// Restrict adds putting the caller, and all that it will start, under r, for good. It needs no_new_privs or CAP_SYS_ADMIN.
+// Whatever r lets in must be mounted by then.
+//
+// Held finds a descriptor of what is at a rule's path, made by stage.List.NewSlot; it may find none, or be nil. Then the
+// path is opened, and all is closed again; otherwise that is left to the caller. What fails belongs to the op that op says:
+// op(-1) is the ruleset's, op(i) that of r.Rules[i].
+func (r *Ruleset) Restrict(l *stage.List, held func(path string) (stage.Slot, bool), op func(rule int) int) {
 	ruleset := l.NewSlot()
 	attr := stage.Put(l, unix.LandlockRulesetAttr{Handled_access_fs: bits(r.ABI, nil), Scoped: scoped(r.Scopes)})
 	l.Call(op(-1), unix.SYS_LANDLOCK_CREATE_RULESET, unsafe.Pointer(attr), sizeofAttr, 0).Into(ruleset)
-	how := stage.Put(l, unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+	add := func(i int, fd stage.Slot) stage.Call {
+		beneath := fd.Room() // and fd are a struct landlock_path_beneath_attr
+		*beneath = bits(r.ABI, r.Rules[i].Rights)
+		return l.Call(op(i), unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(beneath), 0)
+	}
+	var how *unix.OpenHow
 	for i := range r.Rules {
 		rule := &r.Rules[i]
-		beneath := stage.Put(l, unix.LandlockPathBeneathAttr{Allowed_access: bits(r.ABI, rule.Rights)})
 		if rule.Stream != "" {
-			beneath.Parent_fd = descriptor(rule.Stream)
 			// It may be what no path leads to, as a memfd: that needs no rule, and gets none.
-			l.Call(op(i), unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(beneath), 0).Tolerate(unix.EBADFD)
+			add(i, l.NewSlotOf(descriptor(rule.Stream))).Tolerate(unix.EBADFD)
 			continue
 		}
-		fd := stage.SlotAt(&beneath.Parent_fd)
+		if held != nil {
+			if fd, ok := held(rule.Path); ok {
+				add(i, fd)
+				continue
+			}
+		}
+		if how == nil { // no link on the way is ours
+			how = stage.Put(l, unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+		}
+		fd := l.NewSlot()
 		l.Call(op(i), unix.SYS_OPENAT2, unix.AT_FDCWD, rule.Path, unsafe.Pointer(how), int(unsafe.Sizeof(*how))).Into(fd)
-		l.Call(op(i), unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(beneath), 0)
-		if thrifty {
+		add(i, fd)
+		if held == nil {
 			l.Call(op(i), unix.SYS_CLOSE, fd)
 		}
 	}
-	return ruleset
+	l.Call(op(-1), unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0)
+	if held == nil {
+		l.Call(op(-1), unix.SYS_CLOSE, ruleset)
+	}
 }
 
 func descriptor(stream string) int32 {
@@ -101,10 +118,4 @@ func descriptor(stream string) int32 {
 		return 2
 	}
 	return 0
-}
-
-// Restrict adds putting the caller, and all that it will start, under the collected rules, for good. It needs
-// no_new_privs.
-func Restrict(l *stage.List, op int, ruleset stage.Slot) {
-	l.Call(op, unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0)
 }

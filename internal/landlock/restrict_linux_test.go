@@ -124,7 +124,7 @@ func TestRuleThatFails(t *testing.T) {
 		{Rule{Path: "/dev/null", Rights: []Right{List}}, unix.EINVAL},
 	} {
 		rules := Ruleset{ABI: 1, Rules: []Rule{{Path: "/usr", Rights: []Right{Read}}, test.rule}}
-		op, errno := perform(t, func(s *stage.Script) { rules.Collect(&s.Setup, true, func(rule int) int { return 10 + rule }) }, "/bin/true")
+		op, errno := perform(t, func(s *stage.Script) { rules.Restrict(&s.Setup, nil, func(rule int) int { return 10 + rule }) }, "/bin/true")
 		if op != 11 || errno != test.want {
 			t.Errorf("%s: op %d, %v", test.rule.Path, op, errno)
 		}
@@ -140,7 +140,7 @@ func run(t *testing.T, rules *Ruleset, argv ...string) []string {
 		s.Setup.Call(0, unix.SYS_OPENAT, unix.AT_FDCWD, out, unix.O_WRONLY|unix.O_CREAT, 0o600).Into(fd)
 		s.Setup.Call(0, unix.SYS_DUP3, fd, 1, 0)
 		s.Setup.Call(0, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-		Restrict(&s.Setup, 1, rules.Collect(&s.Setup, rules.ABI%2 == 0, func(rule int) int { return 10 + rule }))
+		rules.Restrict(&s.Setup, nil, func(rule int) int { return 10 + rule })
 	}, argv...)
 	if errno != 0 {
 		t.Fatalf("op %d: %v", op, errno)

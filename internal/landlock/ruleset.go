@@ -4,8 +4,7 @@
 //		{Path: "/", Rights: []landlock.Right{landlock.List}},
 //		{Path: "/usr", Rights: []landlock.Right{landlock.List, landlock.Read, landlock.Exec}},
 //	}}
-//	fd := rules.Collect(&script.Setup, false, step) // once everything is mounted
-//	landlock.Restrict(&script.Setup, 0, fd)         // with no_new_privs set; for good
+//	rules.Restrict(&script.Setup, nil, step) // once everything is mounted; for good
 //
 // Landlock (landlock(7)) asks at each open, rename and the like whether a rule lies on the way from the file up to the
 // root. A rule is tied to the inode that its path leads to, so it holds by whatever mount, descriptor or link a file is

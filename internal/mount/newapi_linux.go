@@ -17,6 +17,9 @@ type NewAPI struct {
 	// Build leaves that to one call at its end.
 	Thrifty bool
 
+	// Last adds what is to be done when all is mounted, and, but where Thrifty is, still Held. It may be nil.
+	Last func(l *stage.List)
+
 	numbers
 	held  []stage.Slot // for each op, its detached mount, where that is made early
 	null  stage.Slot   // a mount of /dev/null, which files are masked with
@@ -116,10 +119,16 @@ const nothing = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATT
 // Build implements Builder.
 func (b *NewAPI) Build(l *stage.List, ops []Op) {
 	b.build(l, ops)
+	if b.Last != nil {
+		b.Last(l)
+	}
 	if !b.Thrifty {
 		l.Call(len(ops)-1, unix.SYS_CLOSE_RANGE, 4, ^uint32(0), 0)
 	}
 }
+
+// Held is the mount that an op made.
+func (b *NewAPI) Held(op int) stage.Slot { return b.held[op] }
 
 // close adds closing a descriptor, at once or at the end of Build.
 func (b *NewAPI) close(l *stage.List, i int, fd stage.Slot) {

@@ -13,7 +13,22 @@ import (
 type Slot struct{ v *int32 }
 
 // NewSlot makes a Slot that holds nothing (-1).
-func (l *List) NewSlot() Slot { return Slot{Put(l, int32(-1))} }
+func (l *List) NewSlot() Slot { return l.NewSlotOf(-1) }
+
+// NewSlotOf makes a Slot that holds v.
+func (l *List) NewSlotOf(v int32) Slot { return Slot{&Put(l, roomy{v: v}).v} }
+
+// roomy is a Slot with room before it.
+type roomy struct {
+	room uint64
+	v    int32
+}
+
+// Room is the eight bytes before a Slot that NewSlot made. Some calls take a descriptor at the end of a structure (struct
+// landlock_path_beneath_attr): what stands before it in there is put here, and Room passed.
+func (s Slot) Room() *uint64 {
+	return &(*roomy)(unsafe.Add(unsafe.Pointer(s.v), -int(unsafe.Offsetof(roomy{}.v)))).room
+}
 
 // SlotAt makes a Slot of v, so that a result lands inside a larger structure (the data of a cmsghdr, say).
 func SlotAt(v *int32) Slot { return Slot{v} }

@@ -103,6 +103,7 @@ func fuseScript(bin string, dev, out int, plan *sandbox.Plan, host sandbox.Host)
 	builder := newBuilder(plan.Classic, host)
 	builder.Gather(l, v.Ops)
 	builder.Build(l, v.Ops)
+	restrict(l, &v.Landlock, nil)
 
 	l.CloseOnExec(stepFuse, 3)
 	// It must not die of the signals that the terminal sends to our group.
@@ -112,7 +113,7 @@ func fuseScript(bin string, dev, out int, plan *sandbox.Plan, host sandbox.Host)
 	// would not outlive execve(2).
 	l.Call(stepFuse, unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CORE, unsafe.Pointer(stage.Put(l, unix.Rlimit{Cur: 1, Max: 1})), nil)
 	setLimits(l, nil)
-	dropRights(l, v.Caps, &v.Landlock, true)
+	dropRights(l, v.Caps)
 	if err := filter(l, v.Seccomp); err != nil {
 		return nil, err
 	}

@@ -62,13 +62,22 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 	own := plan.TTY.Mode == sandbox.TTYNew
 	s.Own = own || !host.TTY.Stdin
 
-	builder, thrifty := newBuilder(plan.Classic, host), true
+	builder := newBuilder(plan.Classic, host)
+	// pid 1 is restricted too, so that it and the program may signal each other, whatever Scopes say.
+	last := func(l *stage.List) { restrict(l, &plan.Landlock.Ruleset, nil) }
 	if !plan.Classic && begun.stock != nil {
 		begun.stock.Thrifty = begun.stock.Thrifty || 4*len(plan.Ops) > plenty/2
-		builder, thrifty = begun.stock, begun.stock.Thrifty
+		builder = begun.stock
+		if !begun.stock.Thrifty {
+			begun.stock.Last = func(l *stage.List) {
+				restrict(l, &plan.Landlock.Ruleset, func(target string) (stage.Slot, bool) { return heldAt(begun.stock, plan.Ops, target) })
+			}
+			last = func(*stage.List) {}
+		}
 	}
 	builder.Gather(l, plan.Ops)
 	builder.Build(l, plan.Ops)
+	last(l)
 
 	if plan.Has("cgroup") {
 		l.Call(stepNamespaces, unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
@@ -79,8 +88,7 @@ func lay(begun *Stage, plan *sandbox.Plan, host sandbox.Host) error {
 		slave = terminal(l)
 		s.Hold = slave
 	}
-	// pid 1 is restricted too, so that it and the program may signal each other, whatever Scopes say.
-	dropRights(l, plan.Caps, &plan.Landlock.Ruleset, thrifty)
+	dropRights(l, plan.Caps)
 
 	p := &s.Program
 	switch {
@@ -185,18 +193,8 @@ func takeTerminal(p *stage.List, slave stage.Slot, tty sandbox.TTY) {
 	}
 }
 
-// dropRights adds giving up every capability but keep, and what rules do not let in, for good.
-func dropRights(l *stage.List, keep []sandbox.Cap, rules *landlock.Ruleset, thrifty bool) {
-	var collected stage.Slot
-	if len(rules.Rules) > 0 {
-		// While there are capabilities, as what was mounted with them may lie where none but they lead.
-		collected = rules.Collect(l, thrifty, func(rule int) int {
-			if rule < 0 {
-				return stepLandlock
-			}
-			return stepRule + rule
-		})
-	}
+// dropRights adds giving up every capability but keep, for good.
+func dropRights(l *stage.List, keep []sandbox.Cap) {
 	var mask uint64
 	for _, c := range keep {
 		mask |= 1 << capNumbers[c.Name]
@@ -219,9 +217,31 @@ func dropRights(l *stage.List, keep []sandbox.Cap, rules *landlock.Ruleset, thri
 	}
 	l.Call(stepRights, unix.SYS_CAPSET, unsafe.Pointer(head), unsafe.Pointer(data))
 	l.Call(stepRights, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-	if len(rules.Rules) > 0 {
-		landlock.Restrict(l, stepLandlock, collected)
+}
+
+// restrict adds what rules do, if there are any; see landlock.Ruleset.Restrict for held.
+//
+// It comes while there are capabilities: what was mounted with them may lie where none but they lead.
+func restrict(l *stage.List, rules *landlock.Ruleset, held func(path string) (stage.Slot, bool)) {
+	if len(rules.Rules) == 0 {
+		return
 	}
+	rules.Restrict(l, held, func(rule int) int {
+		if rule < 0 {
+			return stepLandlock
+		}
+		return stepRule + rule
+	})
+}
+
+// heldAt finds the mount at target.
+func heldAt(b *mount.NewAPI, ops []mount.Op, target string) (stage.Slot, bool) {
+	for i := range ops {
+		if op := &ops[i]; op.Target == target && (op.Do == mount.BindTo || op.Do == mount.Mount || op.Do == mount.Overlay) {
+			return b.Held(i), true
+		}
+	}
+	return stage.Slot{}, false
 }
 
 // ruleError is what a Landlock rule's failure comes to; nil where op is none of rules.
