@@ -277,7 +277,8 @@ func tree() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), w.Close()
+	err := w.Close()
+	return out.Bytes(), err
 }
 
 // code is a package of some functions that give the compiler something to do.

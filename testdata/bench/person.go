@@ -166,9 +166,15 @@ func (t task) output() (string, error) {
 	return string(said), err
 }
 
-// failed puts in what was complained of last.
+// failed puts in what was complained of last. Scripts are left out of the command.
 func (t task) failed(err error) error {
 	said, _ := os.ReadFile(t.who.errs)
 	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
-	return fmt.Errorf("%s: %w: %s", strings.Join(t.argv, " "), err, lines[len(lines)-1])
+	words := slices.Clone(t.argv)
+	for i, w := range words {
+		if strings.Contains(w, "\n") {
+			words[i] = "…"
+		}
+	}
+	return fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, strings.Join(lines[max(0, len(lines)-3):], " / "))
 }
