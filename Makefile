@@ -19,8 +19,8 @@ check: ## what must be clean before a commit
 	go tool staticcheck ./...
 	go test ./...
 
-bench: build ## cove against its peers on this machine, in interleaved pairs
-	go run ./testdata/bench bin/cove
+bench: build ## cove against its peers on this machine, in interleaved pairs; BENCH="-rows start -json" says what
+	go run ./testdata/bench $(BENCH) bin/cove
 
 FUZZTIME ?= 20s
 fuzz: ## every parser of foreign input, FUZZTIME each

@@ -24,7 +24,7 @@ func main() {
 	rows := flag.String("rows", "", "measure only rows whose name matches this `regexp`")
 	asJSON := flag.Bool("json", false, "print JSON")
 	name := flag.String("user", "covetest", "who runs the measured commands where root runs this, if there is such a `user`")
-	seconds := flag.Float64("seconds", 5, "a row ends after its number of runs or, if it has five, after this `time`")
+	seconds := flag.Float64("seconds", 3, "a row ends after its number of runs or, if it has five, after this `time`")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] PATH-OF-COVE")
 		flag.PrintDefaults()
@@ -39,8 +39,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench: -rows:", err)
 		os.Exit(2)
 	}
-	// An interrupt reaches what is being measured, too, which then fails; so all is cleared away on the way out.
-	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
 	b := &bench{only: only, asJSON: *asJSON, budget: time.Duration(*seconds * float64(time.Second))}
 	if err := b.run(flag.Arg(0), *name); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -66,6 +64,7 @@ func (b *bench) run(cove, name string) (err error) {
 	if b.dir, err = os.MkdirTemp("/var/tmp", "cove-bench-"); err != nil {
 		return err
 	}
+	b.clearOnSignal()
 	defer func() {
 		if e := os.RemoveAll(b.dir); e != nil {
 			err = errors.Join(err, fmt.Errorf("cannot clear away: %w", e))
@@ -89,4 +88,19 @@ func (b *bench) run(cove, name string) (err error) {
 		}
 	}
 	return b.end(b)
+}
+
+// clearOnSignal ends the bench on a signal, which has reached what is being measured, too.
+func (b *bench) clearOnSignal() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-signals
+		time.Sleep(time.Second) // for that to end
+		b.endPodman()
+		if err := os.RemoveAll(b.dir); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: cannot clear away:", err)
+		}
+		os.Exit(130)
+	}()
 }

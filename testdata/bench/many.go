@@ -106,11 +106,7 @@ func (b *bench) leftBehind() error {
 			return fmt.Errorf("cove left a process behind: %s", filepath.Dir(exe))
 		}
 	}
-	boxes, err := filepath.Glob(filepath.Join(b.who.home, ".local/share/cove/boxes/*"))
-	if err != nil {
-		return err
-	}
-	if len(boxes) > 0 {
+	if boxes := b.boxes(); len(boxes) > 0 {
 		return fmt.Errorf("cove left boxes behind: %q", boxes)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -121,4 +117,14 @@ func (b *bench) leftBehind() error {
 		return fmt.Errorf("cove left a mount behind below %s", b.dir)
 	}
 	return nil
+}
+
+// boxes are the names of the boxes of who is measured.
+func (b *bench) boxes() []string {
+	entries, _ := os.ReadDir(filepath.Join(b.who.home, ".local/share/cove/boxes"))
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }

@@ -150,6 +150,9 @@ func milliseconds(d time.Duration) float64 { return float64(d) / 1e6 }
 
 // output runs the task and says what it printed.
 func (t task) output() (string, error) {
+	if err := os.RemoveAll(t.who.errs); err != nil { // only what this one complains of
+		return "", err
+	}
 	out, err := os.Create(t.who.errs + ".out")
 	if err != nil {
 		return "", err

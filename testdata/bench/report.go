@@ -42,7 +42,7 @@ type report struct {
 // wants says whether any of these rows was asked for.
 func (b *bench) wants(names ...string) bool { return slices.ContainsFunc(names, b.only.MatchString) }
 
-const columns = "%-22s %8s %8s %8s %8s %6s %5s  %s\n"
+const columns = "%-27s %8s %8s %8s %8s %6s %5s  %s\n"
 
 func (r *report) begin(b *bench) {
 	r.begun = time.Now()
@@ -96,7 +96,7 @@ func (b *bench) add(r row) {
 		return
 	}
 	if r.LeftOut != "" {
-		fmt.Printf("%-22s %s\n", r.Name, r.LeftOut)
+		fmt.Printf("%-27s %s\n", r.Name, r.LeftOut)
 		return
 	}
 	f := func(v float64) string { return fmt.Sprintf("%.2f", v) }
