@@ -112,6 +112,9 @@ func (b *bench) podman() (task, string) {
 	if why != "" {
 		return task{}, why
 	}
+	if realtime() > 0 {
+		return task{}, "left out under SCHED_FIFO, where podman import (4.3.1) spins for minutes"
+	}
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		return task{}, "no image to run: apt-get install busybox-static"

@@ -112,14 +112,23 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
+// realtime is the priority that chrt -f has given to all that runs here, 0 for none.
+func realtime() uint32 {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil || attr.Policy != unix.SCHED_FIFO {
+		return 0
+	}
+	return attr.Priority
+}
+
 // machine says where and with what the figures were made.
 func machine(b *bench) []string {
 	var u unix.Utsname
 	unix.Uname(&u)
 	load, _ := os.ReadFile("/proc/loadavg")
 	var policy string
-	if attr, err := unix.SchedGetAttr(0, 0); err == nil && attr.Policy == unix.SCHED_FIFO {
-		policy = fmt.Sprintf(", SCHED_FIFO %d", attr.Priority)
+	if p := realtime(); p > 0 {
+		policy = fmt.Sprintf(", SCHED_FIFO %d", p)
 	}
 	lines := []string{
 		fmt.Sprintf("%s, Linux %s %s, %d CPUs, load %.14s%s, as %s", time.Now().Format(time.DateOnly), unix.ByteSliceToString(u.Release[:]),
