@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"cove/internal/landlock"
 	"cove/internal/testenv"
@@ -98,6 +99,14 @@ func condition(cond string) (bool, error) {
 		user, err2 := userns.CurrentUser(os.Getenv)
 		subs, err3 := userns.ReadRanges(user)
 		have = err == nil && err2 == nil && err3 == nil && len(subs.UIDs) > 0 && len(subs.GIDs) > 0
+	case "tmpfs-xattrs":
+		// user.* extended attributes, which the kernel's overlay needs of an ordinary user's upper layer: Linux 6.6,
+		// commit 2daf18a7884d ("tmpfs,xattr: enable limited user extended attributes").
+		var u unix.Utsname
+		var major, minor int
+		unix.Uname(&u)
+		fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+		have = major > 6 || major == 6 && minor >= 6
 	default:
 		_, err := exec.LookPath(need)
 		have = err == nil
