@@ -62,8 +62,9 @@ type ward struct {
 	t      *testing.T
 	home   string
 	before string
-	kept   []string // what was surely written in the box "same"
-	last   string   // the standard error of the last run
+	kept   []string      // what was surely written in the box "same"
+	last   string        // the standard error of the last run
+	whole  time.Duration // what a run takes: how late a kill makes sense
 }
 
 func (w *ward) cove(args ...string) *exec.Cmd {
@@ -169,7 +170,9 @@ func (w *ward) suffer(f fault) bool {
 	if len(w.kept) > 40 {
 		w.kept = w.kept[len(w.kept)-40:]
 	}
+	start := time.Now()
 	list := w.must(f, []int{0}, append([]string{"run", "--overlay", f.overlay, "--box", w.same(f), "--", "ls"}, w.keptFor(f)...)...)
+	w.whole = (3*w.whole + time.Since(start)) / 4
 	for _, name := range w.keptFor(f) {
 		if !strings.Contains(list, name) {
 			w.t.Errorf("%v: lost %s", f, name)
@@ -189,7 +192,7 @@ func (w *ward) suffer(f fault) bool {
 	return ended.Signaled() || ended.ExitStatus() != 0
 }
 
-// A box belongs to one backend.
+// same is the box that is used again; it belongs to one backend.
 func (w *ward) same(f fault) string { return "same-" + f.overlay }
 func (f fault) same() bool          { return len(f.box) == 2 }
 
@@ -218,9 +221,7 @@ func TestKilledFuse(t *testing.T) {
 
 func suffer(t *testing.T, backend string, n int) {
 	const wards = 2
-	var next, began, hit atomic.Int64
-	// How long a whole run takes is how late a kill makes sense.
-	var whole atomic.Int64
+	var next, hit atomic.Int64
 	for i := range wards {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
@@ -233,9 +234,7 @@ func suffer(t *testing.T, backend string, n int) {
 			w.before = treeOf(t, home)
 			start := time.Now()
 			w.must(fault{}, []int{0}, "run", "--overlay", backend, "--box", "same-"+backend, "--", "touch", "first")
-			took := max(time.Since(start), 10*time.Millisecond)
-			whole.Add(int64(took))
-			began.Add(1)
+			w.whole = time.Since(start)
 			for {
 				k := int(next.Add(1))
 				if int(hit.Load()) >= n || t.Failed() {
@@ -246,7 +245,7 @@ func suffer(t *testing.T, backend string, n int) {
 				}
 				f := fault{n: k, overlay: backend, victim: victim(k % 2), writes: k%5 == 0, detached: k%3 == 0}
 				f.box = [][]string{{"--box", "same-" + backend}, nil, {"--rm"}, {"--box", "same-" + backend}}[k/2%4]
-				f.after = rand.N(time.Duration(whole.Load()/began.Load()) * 5 / 4)
+				f.after = rand.N(w.whole)
 				if f.writes {
 					f.after = rand.N(8 * time.Millisecond)
 				}
