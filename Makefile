@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 export CGO_ENABLED = 0
 
-.PHONY: build test check bench fuzz generate install uninstall clean
+.PHONY: build test machine check bench fuzz generate install uninstall clean
 
 build: ## the program, as bin/cove
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/cove ./cmd/cove
@@ -12,6 +12,10 @@ build: ## the program, as bin/cove
 test: ## everything: sets up what it needs (as root), then tests as root and as an ordinary user
 	testdata/setup
 	testdata/run
+
+machine: ## only the tests in the test machine: Debian's own kernel under qemu (as root)
+	testdata/setup
+	testdata/machine/run
 
 check: ## what must be clean before a commit
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); false; }
