@@ -52,6 +52,7 @@ type Attr struct {
 	Target string    // "target": what a symbolic link says
 
 	dev, rdev uint64
+	ctime     int64 // ns
 }
 
 type attrJSON struct {

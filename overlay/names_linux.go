@@ -57,6 +57,7 @@ func attrOf(st *unix.Stat_t) Attr {
 		Inode: st.Ino,
 		dev:   uint64(st.Dev),
 		rdev:  uint64(st.Rdev),
+		ctime: st.Ctim.Nano(),
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -11,20 +11,27 @@ import (
 // An xfile is a file whose extended attributes are read: by a descriptor, or where it is not open, or only as
 // O_PATH, by a path of one name below a descriptor in /proc. No link is followed.
 type xfile struct {
-	fd   int
-	path string // "" where fd will do
+	fd     int
+	path   string // "" where fd will do
+	handle bool   // path is the link in /proc of a descriptor: where that leads is the file
 }
 
 // xnamed is the file of that name in a directory.
 func xnamed(dirfd int, name string) xfile {
-	return xfile{-1, "/proc/self/fd/" + strconv.Itoa(dirfd) + "/" + name}
+	return xfile{fd: -1, path: "/proc/self/fd/" + strconv.Itoa(dirfd) + "/" + name}
 }
+
+// xheld is the file of a descriptor that may be O_PATH.
+func xheld(fd int) xfile { return xfile{fd: fd, path: fdPath(fd), handle: true} }
 
 // get returns the value of an attribute, and whether there is one.
 func (f xfile) get(name string) (value []byte, ok bool, err error) {
 	var space [256]byte
 	value, err = f.call(space[:], func(buf []byte) (int, error) {
-		if f.path != "" {
+		switch {
+		case f.handle:
+			return unix.Getxattr(f.path, name, buf)
+		case f.path != "":
 			return unix.Lgetxattr(f.path, name, buf)
 		}
 		return unix.Fgetxattr(f.fd, name, buf)
@@ -39,7 +46,10 @@ func (f xfile) get(name string) (value []byte, ok bool, err error) {
 func (f xfile) list() (names []string, err error) {
 	var space [512]byte
 	raw, err := f.call(space[:], func(buf []byte) (int, error) {
-		if f.path != "" {
+		switch {
+		case f.handle:
+			return unix.Listxattr(f.path, buf)
+		case f.path != "":
 			return unix.Llistxattr(f.path, buf)
 		}
 		return unix.Flistxattr(f.fd, buf)

@@ -1,0 +1,335 @@
+package overlay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the home has now is taken out of the box, so that it is no change any more, and what is changed there later
+// shows through. It is kept in the entry, for undo. Where it cannot be taken out nothing is lost: what is equal is no
+// change.
+//
+// Below an opaque directory nothing can be taken out but all of it: the home's would not show through.
+
+// taken is the file names: what is to be taken out, in this order, each into box/ under its number.
+type taken struct {
+	Names [][]byte `json:"names"`
+	Dirs  int      `json:"dirs"` // from this number on they are directories, taken if they hold nothing any more
+}
+
+func (t *taken) paths() (list []string) {
+	for _, p := range t.Names {
+		list = append(list, string(p))
+	}
+	return list
+}
+
+// taken reads it.
+func (e *entry) taken() (t taken, err error) {
+	f, err := openEntryFile(e.fd, "names")
+	if err != nil {
+		return t, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return t, err
+	}
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&t); err != nil {
+		return t, errJournal
+	}
+	return t, nil
+}
+
+// A taker finds out what can be taken out, in units that can be moved: files, whiteouts and whole directories, and at
+// last directories that hold nothing any more.
+type taker struct {
+	ctx    context.Context
+	e      *entry
+	pl     *Plan
+	opaque map[string]string // for a directory: the topmost opaque one that it is in, or is; "" for none
+	units  map[string]bool
+	list   []string
+}
+
+// findTaken writes the file names.
+func (pl *Plan) findTaken(ctx context.Context, e *entry) error {
+	t := taker{ctx: ctx, e: e, pl: pl, opaque: map[string]string{}, units: map[string]bool{}}
+	for _, o := range e.ops {
+		if err := t.add(o.Path); err != nil {
+			return err
+		}
+	}
+	for _, a := range e.amends {
+		if a.Kind != "" && !a.ID.isDir() {
+			if err := t.add(a.Path); err != nil {
+				return err
+			}
+		}
+	}
+	out := taken{Dirs: len(t.list)}
+	t.parents()
+	for _, p := range t.list {
+		out.Names = append(out.Names, []byte(p))
+	}
+	return writeJSON(e.fd, "names", out)
+}
+
+// takeOut takes out what was not refused.
+func (e *entry) takeOut(upper, home int, opts Options) error {
+	t, err := e.taken()
+	if err != nil || len(t.Names) == 0 {
+		return err
+	}
+	if err := mkdirAt(e.fd, "box"); err != nil && err != unix.EEXIST {
+		return err
+	}
+	box, err := openDir(e.fd, "box", unix.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(box)
+	stay := map[string]bool{} // and what is on the way there
+	for _, i := range e.state.RefusedOps {
+		stay[e.ops[i].Path] = true
+	}
+	for _, i := range e.state.RefusedAmends {
+		stay[e.amends[i].Path] = true
+	}
+	holds := map[string]bool{}
+	for p := range stay {
+		for ; p != "."; p = path.Dir(p) {
+			holds[p] = true
+		}
+	}
+	in := func(p string) bool {
+		for ; p != "."; p = path.Dir(p) {
+			if stay[p] {
+				return true
+			}
+		}
+		return false
+	}
+	dirs, times := newOpener(upper), keepTimes{root: upper}
+	defer dirs.close()
+	for n, p := range t.paths() {
+		if holds[p] || n < t.Dirs && len(stay) > 0 && in(p) {
+			continue
+		}
+		parent, err := dirs.dir(path.Dir(p))
+		if err != nil || n >= t.Dirs && !spent(parent, home, p, opts) {
+			continue
+		}
+		times.note(path.Dir(p), parent)
+		err = moveAt(parent, path.Base(p), box, slotName(n, false))
+		if opts.Backend == Fuse && (err == nil || err == unix.ENOENT) {
+			err = moveAt(parent, filePrefix+path.Base(p), box, slotName(n, true))
+		}
+		switch err {
+		case nil, unix.ENOENT, unix.EACCES, unix.EPERM, unix.EEXIST: // a directory of a subordinate id stays
+		default:
+			return err
+		}
+	}
+	times.restore()
+	return nil
+}
+
+func slotName(n int, mark bool) string {
+	if mark {
+		return strconv.Itoa(n) + "m"
+	}
+	return strconv.Itoa(n)
+}
+
+func (t *taker) unit(p string) {
+	if !t.units[p] {
+		t.units[p] = true
+		t.list = append(t.list, p)
+	}
+}
+
+// add takes the change at p, with all below it.
+func (t *taker) add(p string) error {
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	top, err := t.opaqueAbove(path.Dir(p))
+	if err != nil {
+		return err
+	}
+	if top != "" {
+		if !t.pl.leaves(top) && t.pl.Unreadable == nil && top != "." {
+			t.unit(top)
+		}
+		return nil
+	}
+	return t.addBelow(p)
+}
+
+func (t *taker) addBelow(p string) error {
+	if !t.pl.leaves(p) {
+		t.unit(p)
+		return nil
+	}
+	// Something below stays.
+	fd, err := openBeneath(t.pl.opts.Upper, p, unix.O_RDONLY)
+	if err != nil {
+		return nil // it is no directory, or cannot be read: it stays
+	}
+	names, err := readNames(fd, make([]byte, 8<<10))
+	opaque := false
+	if err == nil {
+		names, _, opaque = t.pl.opts.Backend.sift(names)
+		if !opaque {
+			opaque, err = isOpaque(fd, t.pl.opts.Backend)
+		}
+	}
+	unix.Close(fd)
+	if err != nil || opaque {
+		return nil
+	}
+	for _, name := range names {
+		if err := t.addBelow(p + "/" + name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// opaqueAbove finds the topmost opaque directory of dir and those above it.
+func (t *taker) opaqueAbove(dir string) (string, error) {
+	if dir == "." && t.pl.opts.Backend != Fuse {
+		return "", nil // the kernel does not ask its topmost directory
+	}
+	if top, ok := t.opaque[dir]; ok {
+		return top, nil
+	}
+	top := ""
+	if dir != "." {
+		var err error
+		if top, err = t.opaqueAbove(path.Dir(dir)); err != nil {
+			return "", err
+		}
+	}
+	if top == "" {
+		fd, err := openBeneath(t.pl.opts.Upper, dir, unix.O_RDONLY)
+		if err != nil {
+			return "", err
+		}
+		opaque, err := isOpaque(fd, t.pl.opts.Backend)
+		if err == nil && !opaque && t.pl.opts.Backend == Fuse {
+			var st unix.Stat_t
+			opaque = unix.Fstatat(fd, fileOpaque, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
+		}
+		unix.Close(fd)
+		if err != nil {
+			return "", err
+		}
+		if opaque {
+			top = dir
+		}
+	}
+	t.opaque[dir] = top
+	return top, nil
+}
+
+// parents adds the directories on the way, the innermost first: they are taken, too, where nothing is left in them and
+// they are like the home's.
+func (t *taker) parents() {
+	var dirs []string
+	known := map[string]bool{}
+	for _, p := range t.list {
+		for d := path.Dir(p); d != "." && !known[d]; d = path.Dir(d) {
+			known[d] = true
+			dirs = append(dirs, d)
+		}
+	}
+	for _, a := range t.e.amends {
+		if a.Kind != "" && a.ID.isDir() && a.Path != "." && !known[a.Path] {
+			known[a.Path] = true
+			dirs = append(dirs, a.Path)
+		}
+	}
+	slices.SortFunc(dirs, func(a, b string) int { return -inWalkOrder(a, b) })
+	for _, d := range dirs {
+		if !t.units[d] {
+			t.unit(d)
+		}
+	}
+}
+
+// spent tells whether the directory p, which is in parent, holds nothing and is like the home's.
+func spent(parent, homefd int, p string, opts Options) bool {
+	upper, err := openDir(parent, path.Base(p), unix.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(upper)
+	names, err := readNames(upper, make([]byte, 8<<10))
+	if err != nil || len(names) > 0 {
+		return false
+	}
+	if opaque, err := isOpaque(upper, opts.Backend); err != nil || opaque {
+		return false
+	}
+	home, err := openBeneath(homefd, p, unix.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(home)
+	var u, h unix.Stat_t
+	if unix.Fstat(upper, &u) != nil || unix.Fstat(home, &h) != nil {
+		return false
+	}
+	a, b := attrOf(&u), attrOf(&h)
+	flags := attrFlags(&a, &b, opts.Backend)
+	front := newMasks(opts.Hidden, opts.Mounts).frontDir([]byte(p))
+	if front {
+		flags &^= DiffOwner
+	}
+	x, err := xattrFlags(xfile{fd: upper}, xfile{fd: home}, front)
+	return err == nil && flags|x == 0
+}
+
+// keepTimes gives directories of a box the times back that they had before something in them was moved.
+type keepTimes struct {
+	root  int
+	names []string
+	times map[string][2]unix.Timespec
+}
+
+func (k *keepTimes) note(rel string, fd int) {
+	if _, ok := k.times[rel]; ok {
+		return
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return
+	}
+	if k.times == nil {
+		k.times = map[string][2]unix.Timespec{}
+	}
+	k.times[rel] = [2]unix.Timespec{st.Atim, st.Mtim}
+	k.names = append(k.names, rel)
+}
+
+// restore may fail: nothing depends on it.
+func (k *keepTimes) restore() {
+	for _, rel := range k.names {
+		fd, err := openBeneath(k.root, rel, unix.O_PATH)
+		if err != nil {
+			continue
+		}
+		t := k.times[rel]
+		timesFD(fd, t[0], t[1])
+		unix.Close(fd)
+	}
+}
