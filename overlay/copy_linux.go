@@ -197,7 +197,7 @@ func (c *copier) special(dstDir int, as string, st *unix.Stat_t) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := chmodFD(fd, st.Mode&0o777); err != nil {
+	if err := chmodFD(fd, st.Mode&0o7777); err != nil {
 		return err
 	}
 	return c.finishAt(dstDir, as, st)

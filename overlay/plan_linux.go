@@ -196,6 +196,9 @@ func (p *planner) refusal(c *Change) (Reason, string) {
 			return SpecialFile, "is a fifo: name it to have it made"
 		}
 	}
+	if c.After.Type == TypeFile && c.After.Mode&0o6000 != 0 && !willing && (c.Kind != Meta || c.Flags.Has(Setuid|Setgid)) {
+		return Dangerous, "runs with the rights of its owner or group (setuid, setgid)"
+	}
 	if p.opts.Danger != nil && !willing {
 		if why := p.opts.Danger(*c); why != "" {
 			return Dangerous, why
@@ -476,10 +479,13 @@ func statDir(root int, dir string, st *unix.Stat_t) error {
 	return statBeneath(root, dir, st)
 }
 
-// leaves tells whether p, or something below it, stays in the box.
-func (pl *Plan) leaves(p string) bool {
+// leaves tells whether p, or something below it, stays in the box, and the first of it.
+func (pl *Plan) leaves(p string) (first string, some bool) {
 	i, _ := slices.BinarySearchFunc(pl.left, p, inWalkOrder)
-	return i < len(pl.left) && under(pl.left[i], p)
+	if i < len(pl.left) && under(pl.left[i], p) {
+		return pl.left[i], true
+	}
+	return "", false
 }
 
 // String is what the plan does, a line each, for tests and logs.

@@ -75,7 +75,9 @@ func (pl *Plan) findTaken(ctx context.Context, e *entry) error {
 		}
 	}
 	out := taken{Dirs: len(t.list)}
-	t.parents()
+	if err := t.parents(); err != nil {
+		return err
+	}
 	for _, p := range t.list {
 		out.Names = append(out.Names, []byte(p))
 	}
@@ -120,6 +122,9 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 	dirs, times := newOpener(upper), keepTimes{root: upper}
 	defer dirs.close()
 	for n, p := range t.paths() {
+		if n == t.Dirs {
+			times.restore()
+		}
 		if holds[p] || n < t.Dirs && len(stay) > 0 && in(p) {
 			continue
 		}
@@ -136,6 +141,9 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 		case nil, unix.ENOENT, unix.EACCES, unix.EPERM, unix.EEXIST: // a directory of a subordinate id stays
 		default:
 			return err
+		}
+		if n >= t.Dirs {
+			times.restore() // it may be the next to go
 		}
 	}
 	times.restore()
@@ -166,7 +174,7 @@ func (t *taker) add(p string) error {
 		return err
 	}
 	if top != "" {
-		if !t.pl.leaves(top) && t.pl.Unreadable == nil && top != "." {
+		if _, some := t.pl.leaves(top); !some && t.pl.Unreadable == nil && top != "." {
 			t.unit(top)
 		}
 		return nil
@@ -175,8 +183,12 @@ func (t *taker) add(p string) error {
 }
 
 func (t *taker) addBelow(p string) error {
-	if !t.pl.leaves(p) {
+	first, some := t.pl.leaves(p)
+	switch {
+	case !some:
 		t.unit(p)
+		return nil
+	case first == p:
 		return nil
 	}
 	// Something below stays.
@@ -243,7 +255,7 @@ func (t *taker) opaqueAbove(dir string) (string, error) {
 
 // parents adds the directories on the way, the innermost first: they are taken, too, where nothing is left in them and
 // they are like the home's.
-func (t *taker) parents() {
+func (t *taker) parents() error {
 	var dirs []string
 	known := map[string]bool{}
 	for _, p := range t.list {
@@ -260,10 +272,15 @@ func (t *taker) parents() {
 	}
 	slices.SortFunc(dirs, func(a, b string) int { return -inWalkOrder(a, b) })
 	for _, d := range dirs {
-		if !t.units[d] {
+		top, err := t.opaqueAbove(path.Dir(d))
+		if err != nil {
+			return err
+		}
+		if top == "" {
 			t.unit(d)
 		}
 	}
+	return nil
 }
 
 // spent tells whether the directory p, which is in parent, holds nothing and is like the home's.
@@ -332,4 +349,5 @@ func (k *keepTimes) restore() {
 		timesFD(fd, t[0], t[1])
 		unix.Close(fd)
 	}
+	k.names, k.times = nil, nil
 }
