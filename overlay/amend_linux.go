@@ -97,8 +97,9 @@ func (p *performer) amend(a *amend, from, to *attrs, check bool) (mtime int64, e
 		}
 	}
 	if a.Set&setTime != 0 && to.MTime != noTime && st.Mtim.Nano() != to.MTime {
-		if err := timesFD(fd, omitTime, unix.NsecToTimespec(to.MTime)); err != nil && a.Kind != "" {
-			return 0, orRefusal(err, "given its time") // of a directory of somebody else, that cannot be set
+		err := timesFD(fd, omitTime, unix.NsecToTimespec(to.MTime))
+		if err != nil && (a.Kind != "" || err != unix.EPERM && err != unix.EACCES) { // a directory of somebody else
+			return 0, orRefusal(err, "given its time")
 		}
 	}
 	if err := unix.Fstat(fd, &st); err != nil {

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"cove/internal/box"
 )
 
 // A History keeps what applies did, so that each can be taken back. One directory holds it:
@@ -364,7 +362,7 @@ func (h *History) remove(n int) error {
 	if err := moveAt(h.fd, strconv.Itoa(n), h.fd, aside); err != nil {
 		return fmt.Errorf("cannot remove %s/%d: %w", h.path, n, err)
 	}
-	if err := box.RemoveTree(h.fd, aside); err != nil {
+	if err := removeTree(h.fd, aside); err != nil {
 		return fmt.Errorf("cannot remove all of %s/%s: %w", h.path, aside, err)
 	}
 	return nil
@@ -381,7 +379,7 @@ func (h *History) sweep() {
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, historyTrash) {
-			box.RemoveTree(h.fd, name)
+			removeTree(h.fd, name)
 		}
 	}
 	for _, n := range h.numbers() {

@@ -8,8 +8,6 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
-
-	"cove/internal/box"
 )
 
 // Where the home has another file system than the slots, nothing can be moved between the two, and where a file system
@@ -55,7 +53,9 @@ func findNear(e *entry, home int) error {
 			last, near = d, m != slots
 		}
 		if o.Do == swap && !near && exchanges == unknown {
-			exchanges = canExchange(e.fd)
+			if exchanges, err = canExchange(e.fd); err != nil {
+				return err
+			}
 		}
 		o.Near = near || o.Do == swap && exchanges == no
 	}
@@ -88,20 +88,23 @@ func mountOf(fd int) (mountID, error) {
 }
 
 // canExchange tries it.
-func canExchange(dir int) answer {
-	defer unlinkAt(dir, ".exchange1", 0)
-	defer unlinkAt(dir, ".exchange2", 0)
+func canExchange(dir int) (answer, error) {
 	for _, name := range []string{".exchange1", ".exchange2"} {
 		fd, err := createAt(dir, name)
 		if err != nil {
-			return unknown
+			return unknown, err
 		}
 		unix.Close(fd)
+		defer unlinkAt(dir, name, 0)
 	}
-	if exchangeAt(dir, ".exchange1", dir, ".exchange2") == nil {
-		return yes
+	switch err := exchangeAt(dir, ".exchange1", dir, ".exchange2"); err {
+	case nil:
+		return yes, nil
+	case unix.EINVAL, unix.ENOSYS:
+		return no, nil
+	default:
+		return unknown, err
 	}
-	return no
 }
 
 // A spot is where a near op works.
@@ -153,8 +156,7 @@ func (s *spot) clean() error {
 		} else if id.none() {
 			continue
 		}
-		calling("remove tree")
-		if err := box.RemoveTree(s.dir, name); err != nil {
+		if err := removeTree(s.dir, name); err != nil {
 			return err
 		}
 	}
@@ -163,7 +165,9 @@ func (s *spot) clean() error {
 
 // note writes which inode is ours.
 func (p *performer) note(s *spot, n nearby) error {
-	calling("open near")
+	if err := calling("open near"); err != nil {
+		return err
+	}
 	fd, err := unix.Openat(p.e.fd, "near", unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
@@ -208,8 +212,7 @@ func (p *performer) copyOver(srcDir int, src string, dstDir int, dst string) (id
 	if id, err := identAt(dstDir, dst); err != nil {
 		return id, err
 	} else if !id.none() {
-		calling("remove tree")
-		if err := box.RemoveTree(dstDir, dst); err != nil {
+		if err := removeTree(dstDir, dst); err != nil {
 			return id, err
 		}
 	}

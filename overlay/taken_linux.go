@@ -22,6 +22,28 @@ import (
 type taken struct {
 	Names [][]byte `json:"names"`
 	Dirs  int      `json:"dirs"` // from this number on they are directories, taken if they hold nothing any more
+	// Times are the times of modification, in ns, of the directories that they are in: taking out changes these.
+	Times []timeOf `json:"times"`
+}
+
+type timeOf struct {
+	Dir   []byte `json:"dir"`
+	MTime int64  `json:"mtime"`
+}
+
+// keepTimes gives directories of a box the times back that they had. It may fail: little depends on it.
+func (t *taken) keepTimes(upper int) {
+	for _, d := range t.Times {
+		fd, err := openBeneath(upper, string(d.Dir), unix.O_PATH)
+		if err != nil {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mtim.Nano() != d.MTime {
+			timesFD(fd, omitTime, unix.NsecToTimespec(d.MTime))
+		}
+		unix.Close(fd)
+	}
 }
 
 func (t *taken) paths() (list []string) {
@@ -78,8 +100,19 @@ func (pl *Plan) findTaken(ctx context.Context, e *entry) error {
 	if err := t.parents(); err != nil {
 		return err
 	}
+	known := map[string]bool{}
 	for _, p := range t.list {
 		out.Names = append(out.Names, []byte(p))
+		dir := path.Dir(p)
+		if known[dir] {
+			continue
+		}
+		known[dir] = true
+		var st unix.Stat_t
+		if err := statDir(pl.opts.Upper, dir, &st); err != nil {
+			return err
+		}
+		out.Times = append(out.Times, timeOf{[]byte(dir), st.Mtim.Nano()})
 	}
 	return writeJSON(e.fd, "names", out)
 }
@@ -119,12 +152,10 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 		}
 		return false
 	}
-	dirs, times := newOpener(upper), keepTimes{root: upper}
+	dirs := newOpener(upper)
 	defer dirs.close()
+	defer t.keepTimes(upper)
 	for n, p := range t.paths() {
-		if n == t.Dirs {
-			times.restore()
-		}
 		if holds[p] || n < t.Dirs && len(stay) > 0 && in(p) {
 			continue
 		}
@@ -132,21 +163,17 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 		if err != nil || n >= t.Dirs && !spent(parent, home, p, opts) {
 			continue
 		}
-		times.note(path.Dir(p), parent)
 		err = moveAt(parent, path.Base(p), box, slotName(n, false))
 		if opts.Backend == Fuse && (err == nil || err == unix.ENOENT) {
 			err = moveAt(parent, filePrefix+path.Base(p), box, slotName(n, true))
 		}
 		switch err {
-		case nil, unix.ENOENT, unix.EACCES, unix.EPERM, unix.EEXIST: // a directory of a subordinate id stays
+		case nil, unix.ENOENT, unix.EEXIST:
+		case unix.EACCES, unix.EPERM, unix.EXDEV: // a directory of a subordinate id stays where it is
 		default:
 			return err
 		}
-		if n >= t.Dirs {
-			times.restore() // it may be the next to go
-		}
 	}
-	times.restore()
 	return nil
 }
 
@@ -314,40 +341,4 @@ func spent(parent, homefd int, p string, opts Options) bool {
 	}
 	x, err := xattrFlags(xfile{fd: upper}, xfile{fd: home}, front)
 	return err == nil && flags|x == 0
-}
-
-// keepTimes gives directories of a box the times back that they had before something in them was moved.
-type keepTimes struct {
-	root  int
-	names []string
-	times map[string][2]unix.Timespec
-}
-
-func (k *keepTimes) note(rel string, fd int) {
-	if _, ok := k.times[rel]; ok {
-		return
-	}
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil {
-		return
-	}
-	if k.times == nil {
-		k.times = map[string][2]unix.Timespec{}
-	}
-	k.times[rel] = [2]unix.Timespec{st.Atim, st.Mtim}
-	k.names = append(k.names, rel)
-}
-
-// restore may fail: nothing depends on it.
-func (k *keepTimes) restore() {
-	for _, rel := range k.names {
-		fd, err := openBeneath(k.root, rel, unix.O_PATH)
-		if err != nil {
-			continue
-		}
-		t := k.times[rel]
-		timesFD(fd, t[0], t[1])
-		unix.Close(fd)
-	}
-	k.names, k.times = nil, nil
 }

@@ -170,7 +170,6 @@ func (e *entry) putBack(upper int) (all bool, err error) {
 	}
 	at := newOpener(upper)
 	defer at.close()
-	times := keepTimes{root: upper}
 	all = true
 	for n, name := range slices.Backward(taken.paths()) {
 		for _, mark := range []bool{false, true} {
@@ -183,7 +182,6 @@ func (e *entry) putBack(upper int) (all bool, err error) {
 			}
 			parent, err := at.dir(path.Dir(name))
 			if err == nil {
-				times.note(path.Dir(name), parent)
 				err = moveAt(dir, slot, parent, base)
 			}
 			if err == unix.EEXIST && e.sameDirs(dir, slot, parent, base) {
@@ -198,7 +196,9 @@ func (e *entry) putBack(upper int) (all bool, err error) {
 			}
 		}
 	}
-	times.restore()
+	if all { // otherwise it was used since, and has times of its own
+		taken.keepTimes(upper)
+	}
 	return all, nil
 }
 
