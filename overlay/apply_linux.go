@@ -144,12 +144,12 @@ func (pl *Plan) stage(ctx context.Context, e *entry, r *Result, tell func(Step))
 		want:    pl.want,
 		bare:    func(p string) bool { return !pl.keepsBits(p) },
 		noFifos: func(p string) bool { return !pl.opts.Dangerous && !pl.opts.Select.Named(p) },
-		refuse: func(p string, why Reason, err error) {
+		refuse: func(p string, why Cause, err error) {
 			text := "cannot be copied"
 			if err != nil {
 				text = "cannot be read: " + err.Error()
 			}
-			r.Refused = append(r.Refused, Refusal{Path: p, Reason: why, Why: text})
+			r.Refused = append(r.Refused, Refusal{Path: p, Cause: why, Why: text})
 			pl.left = append(pl.left, p)
 			refused[p] = true
 		},
@@ -183,6 +183,13 @@ func (pl *Plan) stage(ctx context.Context, e *entry, r *Result, tell func(Step))
 	}
 	slices.SortFunc(pl.left, inWalkOrder)
 	e.amends = pl.amends
+	for _, a := range e.amends {
+		// Others may have changed what is in it since the plan was made.
+		var st unix.Stat_t
+		if a.ID.isDir() && statDir(pl.opts.Home, a.Path, &st) == nil {
+			a.Old.MTime = st.Mtim.Nano()
+		}
+	}
 	e.Paths = all
 	if err := tree.Flush(); err != nil {
 		return err

@@ -258,10 +258,10 @@ func TestApplyPart(t *testing.T) {
 	expect(t, r.upper, r.home, Options{}, "T cfg", "A cfg/keys", "A d/n", "M e", "D gone", "A new/a/y", "A new/b", "A new/b/z")
 	// Not through what is there now.
 	res := r.apply("cfg/keys")
-	if len(res.Made) > 0 || len(res.Refused) != 1 || res.Refused[0].Reason != WithoutAbove {
+	if len(res.Made) > 0 || len(res.Refused) != 1 || res.Refused[0].Cause != WithoutAbove {
 		t.Errorf("%+v", res)
 	}
-	if res := r.apply("gone/x"); len(res.Made) > 0 || len(res.Refused) != 1 || res.Refused[0].Reason != WithoutAbove {
+	if res := r.apply("gone/x"); len(res.Made) > 0 || len(res.Refused) != 1 || res.Refused[0].Cause != WithoutAbove {
 		t.Errorf("%+v", res)
 	}
 	if list, _ := os.ReadDir(r.home + "/secret"); len(list) > 0 {
@@ -294,7 +294,7 @@ func TestApplyDangerous(t *testing.T) {
 	reasons := func(res Result) string {
 		var l []string
 		for _, x := range res.Refused {
-			l = append(l, string(x.Reason)+" "+x.Path)
+			l = append(l, string(x.Cause)+" "+x.Path)
 		}
 		return strings.Join(l, ", ")
 	}

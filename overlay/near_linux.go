@@ -220,7 +220,7 @@ func (p *performer) copyOver(srcDir int, src string, dstDir int, dst string) (id
 	s := stager{
 		ctx: p.ctx, upper: srcDir, slots: dstDir, raw: true, sync: true,
 		want: func(string) bool { return true }, bare: func(string) bool { return false }, noFifos: func(string) bool { return false },
-		refuse: func(path string, why Reason, err error) {
+		refuse: func(path string, why Cause, err error) {
 			refused = &refusal{Forbidden, fmt.Sprintf("cannot be copied to where it can be taken back from: %v %v", why, err)}
 		},
 	}

@@ -40,7 +40,7 @@ func (p *performer) close() {
 
 // A refusal is why one path is left as it is, while all goes on: it is no failure.
 type refusal struct {
-	reason Reason
+	reason Cause
 	why    string
 }
 

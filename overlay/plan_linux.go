@@ -26,6 +26,10 @@ type ApplyOptions struct {
 	Base   *Base // what the home was like; nil: conflicts are not looked for
 	Force  bool  // also what changed underneath, or was never seen
 
+	// Keep leaves what was applied in the box, too, where it is no change any more: for a box that lies on another, whose
+	// version would show through.
+	Keep bool
+
 	// Danger tells why a change may run code later or widen access, or "". Such changes are made only if they are named
 	// in Select, each for itself, or if Dangerous is set; so are setuid and setgid bits, and fifos.
 	Danger    func(Change) string
@@ -165,13 +169,13 @@ func (p *planner) leave(c *Change) {
 	}
 }
 
-func (p *planner) refuse(c *Change, reason Reason, why string) {
+func (p *planner) refuse(c *Change, reason Cause, why string) {
 	p.Refused = append(p.Refused, Refusal{c.Path, c.Kind, reason, why})
 	p.leave(c)
 }
 
 // refusal tells why a change is not made.
-func (p *planner) refusal(c *Change) (Reason, string) {
+func (p *planner) refusal(c *Change) (Cause, string) {
 	for _, q := range p.opts.Never {
 		if under(c.Path, q) || under(q, c.Path) && c.Before.Type == TypeDir && !attributesOnly(*c) {
 			return OwnState, "is where cove keeps its own data"
@@ -390,7 +394,7 @@ func (pl *Plan) want(p string) bool {
 func (p *planner) partBonds() {
 	broken := map[string]bool{}
 	for _, r := range p.Refused {
-		if r.Reason == Conflict || r.Reason == Unreadable || r.Reason == Forbidden {
+		if r.Cause == Conflict || r.Cause == Unreadable || r.Cause == Forbidden {
 			broken[bondOf(r.Path)] = true
 		}
 	}

@@ -216,7 +216,7 @@ func applyOnce(t *testing.T, dir string, b Backend, seed uint64, n *int) bool {
 	var refused []string
 	for _, x := range res.Refused {
 		// It makes sockets; and it cannot give files away.
-		if x.Reason != SpecialFile && x.Reason != Forbidden {
+		if x.Cause != SpecialFile && x.Cause != Forbidden {
 			t.Errorf("refused: %v", x)
 		}
 		refused = append(refused, x.Path)

@@ -5,26 +5,26 @@ import (
 	"strconv"
 )
 
-// A Reason is why a change was not made.
-type Reason string
+// A Cause is why a change was not made.
+type Cause string
 
 const (
-	Dangerous    Reason = "dangerous"   // it may run code later, or widen access, and was not named
-	Conflict     Reason = "conflict"    // what is really there is not what the program began with
-	SpecialFile  Reason = "special"     // a device, a socket, or a fifo that was not asked for
-	Unreadable   Reason = "unreadable"  // the user may not read it
-	OwnState     Reason = "own-state"   // cove's own configuration or data
-	Together     Reason = "together"    // it belongs to something that was refused
-	WithoutAbove Reason = "above"       // it needs another change, above it, that was not asked for
-	Forbidden    Reason = "not-allowed" // the kernel did not allow it
+	Dangerous    Cause = "dangerous"   // it may run code later, or widen access, and was not named
+	Conflict     Cause = "conflict"    // what is really there is not what the program began with
+	SpecialFile  Cause = "special"     // a device, a socket, or a fifo that was not asked for
+	Unreadable   Cause = "unreadable"  // the user may not read it
+	OwnState     Cause = "own-state"   // cove's own configuration or data
+	Together     Cause = "together"    // it belongs to something that was refused
+	WithoutAbove Cause = "above"       // it needs another change, above it, that was not asked for
+	Forbidden    Cause = "not-allowed" // the kernel did not allow it
 )
 
 // A Refusal is a change that was not made.
 type Refusal struct {
-	Path   string
-	Kind   Kind // "" where it belongs to another change: a file in a directory that was added
-	Reason Reason
-	Why    string // more, for people; it begins with a verb
+	Path  string
+	Kind  Kind // "" where it belongs to another change: a file in a directory that was added
+	Cause Cause
+	Why   string // more, for people; it begins with a verb
 }
 
 // A Made is a change that was made, or would be; with everything in it.
@@ -36,7 +36,7 @@ type Made struct {
 }
 
 func (r Refusal) String() string {
-	return string(r.Reason) + " " + strconv.Quote(r.Path) + " " + r.Why
+	return string(r.Cause) + " " + strconv.Quote(r.Path) + " " + r.Why
 }
 
 func (r Refusal) MarshalJSON() ([]byte, error) {
@@ -44,9 +44,9 @@ func (r Refusal) MarshalJSON() ([]byte, error) {
 		Path       string `json:"path,omitempty"`
 		PathBase64 []byte `json:"path_base64,omitempty"`
 		Kind       Kind   `json:"kind,omitempty"`
-		Reason     Reason `json:"reason"`
+		Cause      Cause  `json:"cause"`
 		Why        string `json:"why,omitempty"`
-	}{Kind: r.Kind, Reason: r.Reason, Why: r.Why}
+	}{Kind: r.Kind, Cause: r.Cause, Why: r.Why}
 	j.Path, j.PathBase64 = textOrBytes(r.Path)
 	return json.Marshal(j)
 }

@@ -31,8 +31,7 @@ type Settled struct {
 type Runs struct {
 	First time.Time // when the first run of the box began
 	Last  time.Time // and the last
-	// Since is when the first of those runs began whose changes were not yet settled. Where none is to be settled, and
-	// only the box changed, it is zero.
+	// Since is, for Settle, when the first of those runs began whose changes were not yet settled: mostly the last.
 	Since time.Time
 }
 
@@ -53,46 +52,67 @@ func Settle(ctx context.Context, upper, home string, opts Options, runs Runs, ol
 }
 
 func settle(ctx context.Context, upperfd, homefd int, opts Options, runs Runs, old io.Reader, create func() (io.Writer, error)) (s Settled, err error) {
-	r := recorder{home: homefd, create: create, budget: hashBudget}
-	covers := int64(0)
-	if !runs.Since.IsZero() {
-		r.t0, covers = runs.Since.UnixNano(), runs.Last.UnixNano()
-	}
+	r := recorder{home: homefd, create: create, budget: hashBudget, t0: runs.Since.UnixNano()}
+	covers := runs.Last.UnixNano()
 	if old != nil {
 		r.old = readNotes(old)
+		r.find = r.earlier
 		if err := r.begin(); err != nil { // or notes of what is no change any more would stay
 			return s, err
 		}
 	}
-	var unreadable *UnreadableError
-	err = Walk(ctx, upperfd, homefd, opts, func(c Change) error {
-		s.Changes++
-		return r.change(&c)
-	})
-	if err != nil && !errors.As(err, &unreadable) {
-		return s, err
-	}
-	s.Underneath = r.underneath
-	if r.out == nil {
-		return s, err
-	}
-	if r.old != nil {
+	s.Changes, err = r.record(ctx, upperfd, opts, func() int64 {
+		if r.old == nil {
+			return covers
+		}
 		for r.old.next != "" {
 			r.old.advance() // to what it covers
 		}
-		covers = max(covers, r.old.covers)
+		if r.old.err != nil {
+			return 0
+		}
+		return max(covers, r.old.covers)
+	})
+	s.Underneath = r.underneath
+	return s, err
+}
+
+// Rebase writes anew, for ReadBase, what the home had where the box changes it, after the box was changed by other than
+// a run: by an apply, a discard, an undo. It takes that from olds, of which the first that knows a path counts. Again are
+// paths of which the home's file was taken out and put back just now, as it was.
+func Rebase(ctx context.Context, upper, home int, opts Options, again []string, olds []*Base, create func() (io.Writer, error)) (changes int, err error) {
+	back := map[string]bool{}
+	for _, p := range again {
+		back[p] = true
 	}
-	if r.old != nil && r.old.err != nil || unreadable != nil {
-		covers = 0
+	r := recorder{home: home, create: create}
+	r.find = func(p string, now ident) (n note, ok bool) {
+		for _, old := range olds {
+			if n, ok, _ = old.of(p); ok {
+				break
+			}
+		}
+		if ok && back[p] && !now.none() {
+			n.again = now.CTime
+		}
+		return n, ok
 	}
-	r.out.WriteString("end " + strconv.FormatInt(covers, 10) + "\n")
-	return s, errors.Join(r.out.Flush(), err)
+	if err := r.begin(); err != nil {
+		return 0, err
+	}
+	return r.record(ctx, upper, opts, func() (covers int64) {
+		for _, old := range olds {
+			covers = max(covers, old.covers)
+		}
+		return covers
+	})
 }
 
 // A recorder writes a note for each path that changed, but those below one that the home does not have as a directory.
 type recorder struct {
 	home       int
-	t0         int64 // 0: only what is noted already stays
+	t0         int64                                  // 0: only what is noted already stays
+	find       func(p string, now ident) (note, bool) // what is noted already
 	old        *baseReader
 	create     func() (io.Writer, error)
 	out        *bufio.Writer
@@ -111,6 +131,24 @@ type wayPart struct {
 	moved bool
 }
 
+// record writes notes of all changes, if there are any or it was begun, and how far they can be relied on.
+func (r *recorder) record(ctx context.Context, upperfd int, opts Options, covers func() int64) (n int, err error) {
+	var unreadable *UnreadableError
+	err = Walk(ctx, upperfd, r.home, opts, func(c Change) error {
+		n++
+		return r.change(&c)
+	})
+	if err != nil && !errors.As(err, &unreadable) || r.out == nil {
+		return n, err
+	}
+	until := covers()
+	if unreadable != nil {
+		until = 0
+	}
+	r.out.WriteString("end " + strconv.FormatInt(until, 10) + "\n")
+	return n, errors.Join(err, r.out.Flush())
+}
+
 func (r *recorder) change(c *Change) error {
 	if r.top != "" && under(c.Path, r.top) {
 		return nil
@@ -119,7 +157,11 @@ func (r *recorder) change(c *Change) error {
 	if c.Before.Type != TypeDir && c.After.Type == TypeDir {
 		r.top = c.Path
 	}
-	n, ok := r.earlier(c.Path)
+	var n note
+	ok := false
+	if r.find != nil {
+		n, ok = r.find(c.Path, c.Before.ident())
+	}
 	if !ok {
 		if r.t0 == 0 {
 			return nil
@@ -151,10 +193,7 @@ func (r *recorder) begin() error {
 }
 
 // earlier finds the note that an earlier run left. Both come in the same order.
-func (r *recorder) earlier(p string) (note, bool) {
-	if r.old == nil {
-		return note{}, false
-	}
+func (r *recorder) earlier(p string, _ ident) (note, bool) {
 	for r.old.next != "" && (r.old.next == p || before(r.old.next, p)) {
 		if n := r.old.note; r.old.next == p {
 			r.old.advance()

@@ -29,9 +29,9 @@ type stager struct {
 	want    func(path string) bool // whether a path below an op's is to be staged too
 	bare    func(path string) bool // whether setuid and setgid are to be taken off
 	noFifos func(path string) bool
-	refuse  func(path string, why Reason, err error) // what is not staged; one caller at a time
-	staged  func(files, bytes int64)                 // what was, since the last call; one caller at a time
-	tree    *bufio.Writer                            // what was made in directories: undo looks there whether they are still so
+	refuse  func(path string, why Cause, err error) // what is not staged; one caller at a time
+	staged  func(files, bytes int64)                // what was, since the last call; one caller at a time
+	tree    *bufio.Writer                           // what was made in directories: undo looks there whether they are still so
 	sync    bool
 	raw     bool // it is no upper directory: whiteouts, devices and sockets are what they are
 
@@ -336,7 +336,7 @@ func (w *worker) directory(n int, src, dst string, o *op, dstDir int, as string,
 }
 
 // refused tells of what cannot be staged.
-func (s *stager) refused(path string, why Reason, err error) {
+func (s *stager) refused(path string, why Cause, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuse(path, why, err)

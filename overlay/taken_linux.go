@@ -84,6 +84,9 @@ type taker struct {
 // findTaken writes the file names.
 func (pl *Plan) findTaken(ctx context.Context, e *entry) error {
 	t := taker{ctx: ctx, e: e, pl: pl, opaque: map[string]string{}, units: map[string]bool{}}
+	if pl.opts.Keep {
+		return writeJSON(e.fd, "names", taken{})
+	}
 	for _, o := range e.ops {
 		if err := t.add(o.Path); err != nil {
 			return err
