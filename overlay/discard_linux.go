@@ -80,6 +80,9 @@ func Discard(ctx context.Context, opts DiscardOptions) (Discarded, error) {
 	}
 	x := discarder{DiscardOptions: opts, dirs: newOpener(opts.Upper)}
 	defer x.dirs.close()
+	if err := x.sweep(); err != nil {
+		return d, fmt.Errorf("cannot remove what was dropped before: %w", err)
+	}
 	if opts.Select.All() || opts.Select.Named(".") {
 		return d, x.all()
 	}
@@ -94,8 +97,10 @@ func Discard(ctx context.Context, opts DiscardOptions) (Discarded, error) {
 			return d, fmt.Errorf("cannot drop %q from the box: %w", p, err)
 		}
 	}
-	for p := range opts.Select.named {
-		x.prune(path.Dir(p))
+	if opts.Alone {
+		for p := range opts.Select.named {
+			x.prune(path.Dir(p))
+		}
 	}
 	return d, nil
 }
@@ -122,6 +127,22 @@ type discarder struct {
 	DiscardOptions
 	dirs  opener
 	trash int
+}
+
+// sweep removes what a discard left that was stopped.
+func (x *discarder) sweep() error {
+	fd, err := unix.Openat(x.Trash, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	names, err := readNames(fd, make([]byte, 8<<10))
+	for _, name := range names {
+		if err == nil {
+			err = x.Remove(x.Trash, name)
+		}
+	}
+	return err
 }
 
 // all empties the upper directory, and makes it as it was made for the first run.
