@@ -30,6 +30,10 @@ type History struct {
 	path string
 	fd   int // -1 where there is none yet
 	lock int // -1 where it is not held
+
+	// Remove removes a directory of what was kept; nil: box.RemoveTree, which cannot if files of subordinate ids are in
+	// it. What cannot be removed is tried again the next time.
+	Remove func(dirfd int, name string) error
 }
 
 // OpenHistory opens the history in dir, which need not exist.
@@ -362,8 +366,18 @@ func (h *History) remove(n int) error {
 	if err := moveAt(h.fd, strconv.Itoa(n), h.fd, aside); err != nil {
 		return fmt.Errorf("cannot remove %s/%d: %w", h.path, n, err)
 	}
-	if err := removeTree(h.fd, aside); err != nil {
-		return fmt.Errorf("cannot remove all of %s/%s: %w", h.path, aside, err)
+	return h.throwAway(aside)
+}
+
+func (h *History) throwAway(name string) error {
+	err := error(nil)
+	if h.Remove != nil {
+		err = h.Remove(h.fd, name)
+	} else {
+		err = removeTree(h.fd, name)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot remove all of %s/%s: %w", h.path, name, err)
 	}
 	return nil
 }
@@ -379,7 +393,7 @@ func (h *History) sweep() {
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, historyTrash) {
-			removeTree(h.fd, name)
+			h.throwAway(name)
 		}
 	}
 	for _, n := range h.numbers() {

@@ -11,6 +11,8 @@
 //	upper/ work/ front/    the layers of the home (package overlay)
 //	root-upper/ root-work/ the layers of a copy-on-write root
 //	plan.json report.json  what the last run was and did
+//	base                   what the home was like where the box changes it (package overlay)
+//	trash/                 what is being dropped from the layers
 //
 // Nothing is synced before the program starts: after a power failure a box made just before may be gone, or be
 // without box.json. Then its changes, if it has any, are not used and not removed without being asked.

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -267,8 +266,20 @@ func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.R
 	report.Changes = 0
 	if plan.Home.Mode == sandbox.HomeCow {
 		f := plan.Home.Front
-		report.Changes = count(b.Upper(), plan.Home.Path,
-			overlay.Options{Backend: overlay.Backend(plan.Home.Backend), Hidden: f.Hide, Mounts: slices.Concat(f.Dirs, f.Files)})
+		opt := overlay.Options{Backend: overlay.Backend(plan.Home.Backend), Hidden: f.Hide, Mounts: slices.Concat(f.Dirs, f.Files)}
+		settled, err, err2 := settleBase(b, plan.Home.Path, opt)
+		n := settled.Changes
+		if err != nil {
+			report.Notes = append(report.Notes, "not everything that changed could be read: "+err.Error())
+			n = max(n, 1)
+		}
+		if err2 != nil {
+			report.Notes = append(report.Notes, err2.Error())
+		}
+		report.Changes = n
+		if settled.Underneath > 0 {
+			report.Notes = append(report.Notes, fmt.Sprintf("%d of the paths that changed in the box were changed in your real home, too, while the program ran", settled.Underneath))
+		}
 		if report.ExitCode != 0 && plan.Home.Backend == sandbox.OverlayKernel && !plan.IDs.Helper {
 			if names := Foreign(host); len(names) > 0 {
 				report.Notes = append(report.Notes, sandbox.Foreign(names).Text)
