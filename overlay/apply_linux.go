@@ -200,6 +200,11 @@ func (pl *Plan) stage(ctx context.Context, e *entry, r *Result, tell func(Step))
 	if err := pl.findTaken(ctx, e); err != nil {
 		return err
 	}
+	if pl.opts.Base != nil {
+		if err := writeFile(e.fd, "base", pl.opts.Base.writeTo); err != nil {
+			return err
+		}
+	}
 	step.What = "writing to the disk"
 	tell(step)
 	if !few {

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -164,6 +166,19 @@ func (b *Base) of(p string) (n note, ok, complete bool) {
 		}
 	}
 	return note{}, false, complete
+}
+
+// writeTo writes what ReadBase reads.
+func (b *Base) writeTo(w io.Writer) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	out.WriteString(baseHeader + "\n")
+	var line []byte
+	for _, p := range slices.SortedFunc(maps.Keys(b.notes), inWalkOrder) {
+		line = b.notes[p].append(line[:0], p)
+		out.Write(line)
+	}
+	out.WriteString("end " + strconv.FormatInt(b.covers, 10) + "\n")
+	return out.Flush()
 }
 
 // since is when the program began of which the change at p is.

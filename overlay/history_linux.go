@@ -25,6 +25,7 @@ import (
 //	    state      how far it has come
 //	    slots/     what was taken out of the home, or waits to go there
 //	    tree       what was put there in directories
+//	    base       what the home was like for the box (Base)
 //	    box/       what was taken out of the box then, as the home has it now; and names: where it was there
 type History struct {
 	path string
@@ -122,6 +123,7 @@ func (h *History) Busy() bool {
 type Applied struct {
 	ID    int       `json:"id"` // what cove undo takes
 	Box   string    `json:"box"`
+	BoxID string    `json:"box_id"` // tells it from another one of that name
 	Home  string    `json:"home"`
 	When  time.Time `json:"when"`
 	Paths int       `json:"paths"` // how many changed
@@ -166,6 +168,22 @@ func (h *History) Unfinished() *Applied {
 		}
 	}
 	return nil
+}
+
+// Base reads what the home was like for the box before an apply: for Rebase, after undo.
+func (h *History) Base(id int) *Base {
+	none := ReadBase(nil, Runs{})
+	fd, err := h.dir(id)
+	if err != nil {
+		return none
+	}
+	defer unix.Close(fd)
+	f, err := openEntryFile(fd, "base")
+	if err != nil {
+		return none
+	}
+	defer f.Close()
+	return ReadBase(f, Runs{})
 }
 
 // Forget removes what is kept of an apply, which then cannot be taken back any more.
@@ -290,7 +308,7 @@ func (e *entry) readJournal() error {
 }
 
 func (e *entry) info() Applied {
-	return Applied{ID: e.n, Box: e.Box, Home: e.Home, When: e.When, Paths: e.Paths,
+	return Applied{ID: e.n, Box: e.Box, BoxID: e.BoxID, Home: e.Home, When: e.When, Paths: e.Paths,
 		Unfinished: e.state.Phase.open(), Back: e.state.Phase == takingBack || e.state.Phase == takenBack}
 }
 

@@ -211,11 +211,15 @@ func (p *planner) refusal(c *Change) (Cause, string) {
 	if p.opts.Force {
 		return "", ""
 	}
+	seen := *c
 	if c.Flags.Has(Hidden) {
-		return Conflict, neverSeen
+		if c.Kind != Added || !p.opts.Select.Named(c.Path) { // then who named it knows that it is not there
+			return Conflict, neverSeen
+		}
+		seen.Flags &^= Hidden
 	}
 	if p.opts.Base != nil && p.tree == nil && (c.Kind != Replaced || c.Flags.Has(DiffMode|DiffOwner|DiffXattr)) {
-		if why := p.opts.Base.Conflict(p.ctx, p.opts.Home, *c); why != "" {
+		if why := p.opts.Base.Conflict(p.ctx, p.opts.Home, seen); why != "" {
 			return Conflict, why
 		}
 	}

@@ -26,6 +26,9 @@ type lsFlags struct {
 
 func (c *lsFlags) run(a *app) (int, error) {
 	infos, err := a.boxes()
+	if err == nil {
+		a.sayUnfinished()
+	}
 	switch {
 	case err != nil:
 		return exitFailed, err

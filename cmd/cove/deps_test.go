@@ -30,7 +30,7 @@ var arrows = []struct {
 	{"sandbox/launch", "sandbox userns overlay internal/box internal/mount internal/landlock internal/seccomp internal/stage internal/sys internal/sys/early internal/sys/signals internal/tty",
 		"launch carries out what was planned: it reads no profiles and speaks to nobody"},
 	{"userns", "", "a workshop knows one subject of the kernel, and no other workshop"},
-	{"overlay", "internal/mount internal/stage", "a workshop knows one subject of the kernel, and no other workshop"},
+	{"overlay", "internal/box internal/mount internal/stage", "a workshop knows one subject of the kernel, and no other workshop; of boxes, only how a tree is removed"},
 	{"internal/mount", "internal/stage", "ground: verbs of mounting, performed by the stage"},
 	{"internal/landlock", "internal/stage", "ground: rules, put in force by the stage"},
 	{"internal/stage", "", "code that runs after a fork must be read whole: it knows nothing of a Spec, a Plan or an Op"},

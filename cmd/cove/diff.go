@@ -60,6 +60,7 @@ func (c *diffFlags) run(a *app) (int, error) {
 	if view.Running {
 		a.ui.stillRunning(name)
 	}
+	a.sayUnfinished()
 	n, err := a.changes(view, c.JSON)
 	switch {
 	case err != nil:

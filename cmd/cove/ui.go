@@ -462,8 +462,11 @@ func adviceOn(err error) string {
 		step        *launch.StepError
 		busy        *box.BusyError
 		identity    *userns.Error
+		unfinished  *overlay.UnfinishedError
 	)
 	switch {
+	case errors.As(err, &unfinished):
+		return unfinishedAdvice(unfinished)
 	case errors.As(err, &spec):
 		return spec.Hint
 	case errors.As(err, &unsupported):
@@ -672,6 +675,10 @@ func allOrSome() error { return hintedf("cove rm --all alone", "cannot use --all
 
 // patience tells people that something goes on, once a second has passed. The line is taken away at the end.
 func (u *ui) patience(what string) (done func()) {
+	return u.patienceOf(func() string { return what })
+}
+
+func (u *ui) patienceOf(what func() string) (done func()) {
 	if !u.errTTY || u.quiet {
 		return func() {}
 	}
@@ -685,7 +692,7 @@ func (u *ui) patience(what string) (done func()) {
 			select {
 			case <-tick.C:
 				shown = true
-				fmt.Fprintf(u.err, "\rcove: %s… %d s", escape.Text(what), int(time.Since(start).Seconds()))
+				fmt.Fprintf(u.err, "\r\x1b[Kcove: %s… %d s", escape.Text(what()), int(time.Since(start).Seconds()))
 			case <-stop:
 				if shown {
 					fmt.Fprint(u.err, "\r\x1b[K")
