@@ -69,7 +69,7 @@ func (c *compiler) server() error {
 	// Files are renamed from work to upper, which the kernel does only within one mount. So that is of the whole box;
 	// what else is in it is held by mounts, for a mount point can be neither renamed nor removed.
 	s.place(mount.Bind(c.box(""), serverBox).With("nosuid", "nodev", "noexec").Because("the box, to write upper and work"), regionWritable)
-	held := []string{"lock", "box.json"} // there as soon as the box is prepared
+	held := []string{"lock", "box.json", "base"} // there as soon as the box is prepared
 	lower := serverHome
 	if !c.plan.Home.Front.Empty() {
 		lower = serverBox + "/front:" + lower

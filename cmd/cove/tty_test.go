@@ -358,3 +358,38 @@ func TestSignalsStayInside(t *testing.T) {
 	s.types("exit\n")
 	s.rest()
 }
+
+// On a terminal cove apply shows what it would do, and asks; and so does cove discard.
+func TestApplyAsks(t *testing.T) {
+	home := t.TempDir()
+	if out, err := coveIn(home, "run", "--box", "b", "--", "sh", "-c", "echo x > new; echo y > other").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	exists := func(name string) bool {
+		_, err := os.Stat(filepath.Join(home, name))
+		return err == nil
+	}
+	s := sit(t, coveIn(home, "apply", "b"))
+	s.sees("  new\r\n")
+	s.sees("apply 2 paths of the box b to your home? [y/N]")
+	s.types("\n")
+	if text, code := s.rest(); code != 125 || !strings.Contains(text, "nothing was done") || exists("new") {
+		t.Errorf("status %d, printed %q", code, text)
+	}
+	s = sit(t, coveIn(home, "apply", "b", "new"))
+	s.sees("apply 1 path of")
+	s.types("y\n")
+	if text, code := s.rest(); code != 0 || !strings.Contains(text, "1 path applied; 1 change is left in the box b; to take it back: cove undo 1") || !exists("new") || exists("other") {
+		t.Errorf("status %d, printed %q", code, text)
+	}
+	s = sit(t, coveIn(home, "discard", "b"))
+	s.sees("drop all changes from the box b? [y/N]")
+	s.types("y\n")
+	if text, code := s.rest(); code != 0 || !strings.Contains(text, "1 path dropped; nothing is left in the box b") {
+		t.Errorf("status %d, printed %q", code, text)
+	}
+	s = sit(t, coveIn(home, "undo"))
+	if text, code := s.rest(); code != 0 || !strings.Contains(text, "apply 1 is taken back; its changes are in the box b again") || exists("new") {
+		t.Errorf("status %d, printed %q", code, text)
+	}
+}

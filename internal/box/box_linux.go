@@ -131,10 +131,25 @@ func (b *Box) Prepare(home, backend string, subids bool, masks ...string) error 
 			m.Masks = append(m.Masks, p)
 		}
 	}
+	if backend == "fuse" {
+		// fuse-overlayfs sees the box: what is there can be kept from it, and what is not there it could make.
+		if err := b.touch(BaseFile); err != nil {
+			return err
+		}
+	}
 	m.begin(Run{T0: time.Unix(st.Ctim.Unix()), BootID: bootID()})
 	err := b.write("box.json", m, false)
 	b.prepared = err == nil
 	return err
+}
+
+// touch makes an empty file where there is none.
+func (b *Box) touch(name string) error {
+	fd, err := unix.Openat(b.fd, name, unix.O_RDONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot make %s/%s: %w", b.path, name, err)
+	}
+	return unix.Close(fd)
 }
 
 // PrepareRoot makes the layers of a copy-on-write root, before Prepare, which notes it in box.json, with what the run

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// BaseFile says what the home was like where the box changes it (overlay.Settle). It may be empty, which is as none.
+const BaseFile = "base"
+
 // A Draft is a file of a box while it is written. The old one of that name is there until Keep.
 type Draft struct {
 	*os.File

@@ -13,9 +13,8 @@ import (
 	"cove/overlay"
 )
 
-// baseFile is the file of a box with what the home was like where the box changes it. Without it, all that changed in
-// the home since the first run counts as changed underneath: what cannot be written fails nothing.
-const baseFile = "base"
+// Without box.BaseFile, all that changed in the home since the first run counts as changed underneath: so it fails
+// nothing that it cannot be written.
 
 // RunsOf says when programs ran in a box.
 func RunsOf(m *box.Meta) (r overlay.Runs) {
@@ -27,7 +26,7 @@ func RunsOf(m *box.Meta) (r overlay.Runs) {
 
 // Base reads what the home was like where a box changes it; open opens a file of the box.
 func Base(m *box.Meta, open func(name string) (*os.File, error)) *overlay.Base {
-	f, err := open(baseFile)
+	f, err := open(box.BaseFile)
 	if err != nil {
 		return overlay.ReadBase(nil, RunsOf(m))
 	}
@@ -43,7 +42,7 @@ type baseWriter struct {
 }
 
 func (w *baseWriter) create() (io.Writer, error) {
-	w.draft, w.err = w.b.Draft(baseFile)
+	w.draft, w.err = w.b.Draft(box.BaseFile)
 	return w, nil
 }
 
@@ -71,9 +70,11 @@ func (w *baseWriter) end() error {
 // settleBase counts what changed in a run, and writes down what the home is like there.
 func settleBase(b *box.Box, home string, opt overlay.Options) (s overlay.Settled, counting, writing error) {
 	var old io.Reader
-	if f, err := b.Open(baseFile); err == nil {
+	if f, err := b.Open(box.BaseFile); err == nil {
 		defer f.Close()
-		old = f
+		if st, err := f.Stat(); err == nil && st.Size() > 0 {
+			old = f
+		}
 	}
 	w := baseWriter{b: b}
 	s, counting = overlay.Settle(context.Background(), b.Upper(), home, opt, RunsOf(&b.Meta), old, w.create)
