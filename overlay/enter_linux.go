@@ -90,7 +90,7 @@ func (w *walker) open(l *level, p *pair, next *level) (replaced bool, err error)
 		return false, err
 	}
 	if len(w.stack) == 0 && w.opts.Backend != Fuse {
-		return false, nil // the kernel does not ask its topmost directory
+		return false, next.list(homeX, w.buf[:]) // the kernel does not ask its topmost directory
 	}
 	if !opaque {
 		if opaque, err = isOpaque(next.upper, w.opts.Backend); err != nil {
@@ -98,7 +98,7 @@ func (w *walker) open(l *level, p *pair, next *level) (replaced bool, err error)
 		}
 	}
 	if next.opaque = opaque || l.opaque; !next.opaque { // a directory hides all that is below what it hides
-		return false, nil
+		return false, next.list(homeX, w.buf[:])
 	}
 	if homeX.path != "" {
 		return false, unix.EACCES
@@ -108,7 +108,29 @@ func (w *walker) open(l *level, p *pair, next *level) (replaced bool, err error)
 		return false, err
 	}
 	next.gone = w.opts.Backend.missing(inHome, files)
+	next.inHome, next.listed = inHome, true
 	return !l.opaque, nil
+}
+
+// worthListing is for how many names in the upper the home's directory is read. That costs about as much as looking up a
+// few.
+const worthListing = 6
+
+// list reads the names in the home's directory, unless it is much longer than the upper's: looking up a name that is not
+// there costs as much as one that is.
+func (l *level) list(home xfile, buf []byte) (err error) {
+	if home.path == "" && len(l.todo) >= worthListing {
+		l.inHome, l.listed, err = readSome(l.home, buf, max(1024, 4*len(l.todo)))
+	}
+	return err
+}
+
+// lacks tells whether the home's directory surely has no such name. It is asked in the order of todo.
+func (l *level) lacks(name string) bool {
+	for len(l.inHome) > 0 && l.inHome[0] < name {
+		l.inHome = l.inHome[1:]
+	}
+	return l.listed && (len(l.inHome) == 0 || l.inHome[0] != name)
 }
 
 // search tells whether names can be looked up in the directory. One could be read without that, but nothing in it.

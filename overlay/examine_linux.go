@@ -8,6 +8,7 @@ import (
 type pair struct {
 	name        string
 	gone        bool // the upper's format says that nothing is there, so it is not asked
+	alone       bool // the same of the home, as far as its list of names tells
 	upper, home Attr
 	kind        Kind // "" where nothing differs, or where it takes a look inside
 	flags       Flags
@@ -28,7 +29,7 @@ func (x *examiner) examine(l *level, p *pair) {
 			return
 		}
 	}
-	if l.hasHome {
+	if l.hasHome && !p.alone {
 		if p.home, p.err = attrAt(l.home, p.name); p.err != nil {
 			return
 		}

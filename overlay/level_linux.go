@@ -23,9 +23,11 @@ type level struct {
 	end             int      // of its path in walker.path
 	todo            []string // names in the upper that were not yet looked at, in order
 	gone            []string // the same of names that the upper deletes
-	batch           []pair   // what was looked at
-	next            int      // how much of batch is done
-	replaced        *Change  // what to tell before the first change in it, or if there is none and Flags are set
+	inHome          []string // what the home's directory has, in order, from todo[0] on; if it is listed
+	listed          bool
+	batch           []pair  // what was looked at
+	next            int     // how much of batch is done
+	replaced        *Change // what to tell before the first change in it, or if there is none and Flags are set
 }
 
 type fileID struct{ dev, ino uint64 }

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -9,18 +10,26 @@ import (
 
 // readNames returns the names in a directory that was just opened, in the order of their bytes.
 func readNames(fd int, buf []byte) (names []string, err error) {
+	names, _, err = readSome(fd, buf, math.MaxInt)
+	return names, err
+}
+
+// readSome is readNames, but gives up, and tells so, where there are more than about most.
+func readSome(fd int, buf []byte, most int) (names []string, all bool, err error) {
 	for {
 		n, err := unix.ReadDirent(fd, buf)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err != nil && err != unix.ENOENT: // ENOENT: it was removed meanwhile
-			return nil, err
+			return nil, false, err
 		case n <= 0:
 			slices.Sort(names)
-			return names, nil
+			return names, true, nil
 		}
-		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+		if _, _, names = unix.ParseDirent(buf[:n], -1, names); len(names) > most {
+			return nil, false, nil
+		}
 	}
 }
 

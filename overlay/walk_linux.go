@@ -120,7 +120,7 @@ func (w *walker) fill(l *level) error {
 	}
 	for len(batch) < n {
 		if len(l.gone) == 0 || len(l.todo) > 0 && l.todo[0] < l.gone[0] {
-			batch = append(batch, pair{name: l.todo[0]})
+			batch = append(batch, pair{name: l.todo[0], alone: l.lacks(l.todo[0])})
 			l.todo = l.todo[1:]
 		} else {
 			batch = append(batch, pair{name: l.gone[0], gone: true})
