@@ -20,10 +20,12 @@ import (
 // A Box is the state of one sandbox. Who has a Box has its lock.
 type Box struct {
 	Meta Meta
+	Cwd  string // for Prepare: the directory in which cove was started
 
 	store      *Store
 	name, path string
 	fd, lockfd int
+	held       []int // locks of the boxes that this one lies on, shared
 	existed    bool
 	prepared   bool
 }
@@ -108,7 +110,10 @@ func (b *Box) Prepare(home, backend string, subids bool, masks ...string) error 
 	if err := b.CheckBackend(backend); err != nil {
 		return err
 	}
-	if b.existed && b.Meta.Home != "" && b.Meta.Home != home && !b.empty("upper") {
+	if list := b.Branches(); len(list) > 0 {
+		return &BranchedError{b.name, list}
+	}
+	if b.existed && b.Meta.Home != "" && b.Meta.Home != home && (b.Meta.Base != "" || !b.empty("upper")) {
 		return fmt.Errorf("cannot use box %s over %s: it holds changes to %s", b.name, home, b.Meta.Home)
 	}
 	if err := b.layers("upper", "work", home, !b.existed || b.Meta.Home != home); err != nil {
@@ -137,7 +142,8 @@ func (b *Box) Prepare(home, backend string, subids bool, masks ...string) error 
 			return err
 		}
 	}
-	m.begin(Run{T0: time.Unix(st.Ctim.Unix()), BootID: bootID()})
+	m.Tally = nil
+	m.begin(Run{T0: time.Unix(st.Ctim.Unix()), BootID: bootID(), Cwd: b.Cwd})
 	err := b.write("box.json", m, false)
 	b.prepared = err == nil
 	return err
@@ -294,6 +300,10 @@ func (b *Box) Close() error {
 }
 
 func (b *Box) unlock() {
+	for _, fd := range b.held {
+		unix.Close(fd)
+	}
+	b.held = nil
 	if b.lockfd >= 0 {
 		unix.Close(b.lockfd)
 	}
@@ -311,6 +321,9 @@ func (b *Box) Remove() error {
 		return fmt.Errorf("cannot remove box %s: it was let go (this is a bug in cove)", b.name)
 	}
 	defer b.unlock()
+	if list := b.Branches(); len(list) > 0 {
+		return &BranchedError{b.name, list}
+	}
 	// The lock of the directory itself tells sweep that somebody is at it.
 	unix.Flock(b.fd, unix.LOCK_EX|unix.LOCK_NB)
 	aside := trash + b.name + "-" + strconv.FormatUint(rand.Uint64(), 36)

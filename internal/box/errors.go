@@ -1,6 +1,9 @@
 package box
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A BusyError says that another process uses the box.
 type BusyError struct {
@@ -13,6 +16,16 @@ func (e *BusyError) Error() string {
 		return fmt.Sprintf("cannot use box %s: another cove uses it", e.Name)
 	}
 	return fmt.Sprintf("cannot use box %s: another cove uses it (pid %d)", e.Name, e.PID)
+}
+
+// A BranchedError says that other boxes lie on top of the changes in one: they must stay as they are.
+type BranchedError struct {
+	Name     string
+	Branches []string
+}
+
+func (e *BranchedError) Error() string {
+	return fmt.Sprintf("cannot change box %s: the box %s lies on top of its changes", e.Name, strings.Join(e.Branches, " and the box "))
 }
 
 // A NeedsMapError says that a tree holds files of ids other than the caller's. RemoveTree can remove what is at

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,11 +24,19 @@ type Info struct {
 	PID     int       `json:"pid,omitempty"` // of who uses it
 	Size    int64     `json:"size"`          // bytes on disk of what changed
 	AtLeast bool      `json:"at_least,omitempty"`
-	Suspect bool      `json:"suspect,omitempty"`
-	Damaged string    `json:"damaged,omitempty"` // why it cannot be used
+	// Changes is how many paths differed from the home when the last run ended; nil where that is not known, as while
+	// it runs.
+	Changes  *int     `json:"changes,omitempty"`
+	Base     string   `json:"base,omitempty"`     // the box that it lies on
+	Branches []string `json:"branches,omitempty"` // the boxes that lie on it
+	Suspect  bool     `json:"suspect,omitempty"`
+	Damaged  string   `json:"damaged,omitempty"` // why it cannot be used
+
+	Runs []Run `json:"-"` // the oldest first
 }
 
-// listBudget bounds how many files List looks at, over all boxes. Sizes are a minimum where it was not enough.
+// listBudget bounds how many files List looks at, over all boxes. Sizes are a minimum where it was not enough. Mostly
+// they are known: they are noted when a run ends.
 const listBudget = 200_000
 
 // List returns the boxes, sorted by name. What is no box is left out; what is a damaged one says so. A box that a killed
@@ -42,55 +52,68 @@ func (s *Store) List() ([]Info, error) {
 		return nil, fmt.Errorf("cannot list %s: %w", s.path, err)
 	}
 	slices.Sort(names)
-	budget := listBudget
+	names = slices.DeleteFunc(names, func(n string) bool { return CheckName(n) != nil })
+	found := make([]*Info, len(names))
+	var budget, next atomic.Int64
+	budget.Store(listBudget)
+	var wg sync.WaitGroup
+	for range min(4, len(names)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(names); i = int(next.Add(1)) - 1 {
+				found[i] = s.inspect(names[i], &budget)
+			}
+		})
+	}
+	wg.Wait()
 	var list []Info
-	for _, name := range names {
-		if CheckName(name) != nil {
-			continue
+	for _, info := range found {
+		if info != nil {
+			list = append(list, *info)
 		}
-		fd, err := unix.Openat(s.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		if err != nil {
-			continue
-		}
-		if s.leftover(fd, name) {
-			unix.Close(fd)
-			continue
-		}
-		if info, ok := inspect(fd, name, &budget); ok {
-			list = append(list, info)
-		}
-		unix.Close(fd)
 	}
 	return list, nil
 }
 
-func inspect(fd int, name string, budget *int) (Info, bool) {
-	info := Info{Name: name}
+// inspect tells of a box; nil where it is none.
+func (s *Store) inspect(name string, budget *atomic.Int64) *Info {
+	fd, err := unix.Openat(s.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	if s.leftover(fd, name) {
+		return nil
+	}
+	info := &Info{Name: name}
 	info.Running, info.PID = running(fd)
 	var m Meta
-	err := readJSON(fd, "box.json", &m)
+	err = readJSON(fd, "box.json", &m)
 	if err == nil && m.Home == "" {
 		err = errNoHome
 	}
-	before := *budget
-	for _, upper := range []string{"upper", "root-upper"} {
-		bytes, atLeast := size(fd, upper, budget)
-		info.Size, info.AtLeast = info.Size+bytes, info.AtLeast || atLeast
+	if tally := m.Tally; tally != nil && !info.Running {
+		info.Size, info.Changes = tally.Bytes, &tally.Changes
+	} else {
+		for _, upper := range []string{"upper", "root-upper"} {
+			bytes, atLeast := size(fd, upper, budget)
+			info.Size, info.AtLeast = info.Size+bytes, info.AtLeast || atLeast
+		}
 	}
 	if err != nil {
-		if *budget == before && !info.AtLeast && !info.Running {
-			return info, false // never finished
+		if !info.Running && empty(fd, "upper") && empty(fd, "root-upper") {
+			return nil // never finished
 		}
 		if !info.Running {
 			info.Damaged = err.Error()
 		}
-		return info, true
+		return info
 	}
 	if n := len(m.Runs); n > 0 {
 		info.Used = m.Runs[n-1].T0
 	}
 	info.Created, info.Home, info.Backend, info.Suspect = m.Created, m.Home, m.Backend, m.Suspect
-	return info, true
+	info.Base, info.Branches, info.Runs = m.Base, s.branches(name, &m), m.Runs
+	return info
 }
 
 // running tells whether somebody holds the lock of the box. It takes the lock, shared, for that moment; whoever
@@ -109,7 +132,7 @@ func running(dirfd int) (yes bool, pid int) {
 
 // size adds up what name and all below it take on disk, without its top directory. It goes no deeper than 64
 // directories, and skips what cannot be read; atLeast then says so.
-func size(dirfd int, name string, budget *int) (bytes int64, atLeast bool) {
+func size(dirfd int, name string, budget *atomic.Int64) (bytes int64, atLeast bool) {
 	var walk func(dirfd int, name string, depth int)
 	walk = func(dirfd int, name string, depth int) {
 		fd, err := unix.Openat(dirfd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -124,7 +147,7 @@ func size(dirfd int, name string, budget *int) (bytes int64, atLeast bool) {
 			return
 		}
 		for _, n := range names {
-			if *budget--; *budget < 0 {
+			if budget.Add(-1) < 0 {
 				atLeast = true
 				return
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,25 +209,24 @@ func TestListBudget(t *testing.T) {
 	for i := range 10 {
 		write(t, fmt.Sprintf("%s/work/upper/%d", s.Path(), i), "x")
 	}
-	fd, err := unix.Open(s.Path()+"/work", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
+	inspect := func(budget int64) *Info {
+		var left atomic.Int64
+		left.Store(budget)
+		return s.inspect("work", &left)
 	}
-	defer unix.Close(fd)
 	for _, test := range []struct {
-		budget int
+		budget int64
 		want   bool
 	}{{100, false}, {10, false}, {9, true}, {0, true}, {-5, true}} {
-		budget := test.budget
-		if i, ok := inspect(fd, "work", &budget); !ok || i.AtLeast != test.want || i.Damaged != "" {
-			t.Errorf("%d: %+v, %v", test.budget, i, ok)
+		if i := inspect(test.budget); i == nil || i.AtLeast != test.want || i.Damaged != "" {
+			t.Errorf("%d: %+v", test.budget, i)
 		}
 	}
 	// A box is damaged also where the budget was used up by others.
 	os.Remove(s.Path() + "/work/box.json")
-	for _, budget := range []int{100, 0, -5} {
-		if i, ok := inspect(fd, "work", &budget); !ok || i.Damaged == "" {
-			t.Errorf("%d: %+v, %v", budget, i, ok)
+	for _, budget := range []int64{100, 0, -5} {
+		if i := inspect(budget); i == nil || i.Damaged == "" {
+			t.Errorf("%d: %+v", budget, i)
 		}
 	}
 }
@@ -250,4 +250,31 @@ func TestStoreNames(t *testing.T) {
 	if have := fmt.Sprint(names); have != "[first second]" || err != nil {
 		t.Errorf("names are %s: %v", have, err)
 	}
+}
+
+// What was counted when a run ended is not counted again, unless somebody runs in the box now.
+func TestListTally(t *testing.T) {
+	data := newData(t)
+	s := newStore(t, data)
+	made(t, s, "work")
+	write(t, s.Path()+"/work/upper/f", "x")
+	b := taken(t, s, "work")
+	b.Meta.Tally = &Tally{Changes: 7, Bytes: 12345}
+	if err := b.WriteJSON("box.json", b.Meta); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, b)
+	list, err := s.List()
+	if err != nil || len(list) != 1 || list[0].Changes == nil || *list[0].Changes != 7 || list[0].Size != 12345 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	b = taken(t, s, "work")
+	list, err = s.List()
+	if err != nil || len(list) != 1 || list[0].Changes != nil || list[0].Size == 12345 {
+		t.Errorf("in use: %+v, %v", list, err)
+	}
+	if err := b.Prepare("/", "kernel", false); err != nil || b.Meta.Tally != nil {
+		t.Errorf("%v, %+v", err, b.Meta.Tally)
+	}
+	closed(t, b)
 }

@@ -20,6 +20,12 @@ type Meta struct {
 	Runs []Run             `json:"runs,omitempty"`
 	// Generated is true where nobody chose the name. What holds nothing and has no name of its own nobody misses.
 	Generated bool `json:"generated,omitempty"`
+	// Base is the box that this one was branched from: its changes lie between those of this one and Home.
+	Base string `json:"base,omitempty"`
+	// Branches are boxes that were branched from this one. Some may be gone: Box.Branches tells.
+	Branches []string `json:"branches,omitempty"`
+	// Tally is what the box held when its last run ended. Whoever changes its layers otherwise sets it to nil.
+	Tally *Tally `json:"tally,omitempty"`
 	// Suspect is true where the machine went down during a run: what the program wrote last may be missing.
 	Suspect bool `json:"suspect,omitempty"`
 }
@@ -31,6 +37,13 @@ type Run struct {
 	T0     time.Time  `json:"t0"`
 	End    *time.Time `json:"end,omitempty"` // nil while it lasts, and where cove was killed
 	BootID string     `json:"boot_id"`
+	Cwd    string     `json:"cwd,omitempty"` // the directory in which cove was started
+}
+
+// A Tally says how much there is in a box.
+type Tally struct {
+	Changes int   `json:"changes"` // paths that differ from the home
+	Bytes   int64 `json:"bytes"`   // on disk
 }
 
 // maxRuns bounds box.json. The first run is kept for its T0.

@@ -206,8 +206,11 @@ func (s *Store) lock(name string) (_ *Box, err error) {
 		} else {
 			held++
 		}
-		if held > 3 || looked > 1000 {
+		switch {
+		case held > 3:
 			return nil, &BusyError{name, readPID(b.lockfd)}
+		case looked > 1000:
+			return nil, &BusyError{name, 0} // a run of a box that lies on this one
 		}
 	}
 	// What we locked may have been moved aside to be removed while we waited, or a new box may have its name.

@@ -59,6 +59,18 @@ func (s *Store) View(name string) (*View, error) {
 	return v, nil
 }
 
+// BasesOf lists the boxes that a box lies on, as Box.Bases; none where there is no such box.
+func (s *Store) BasesOf(name string) ([]string, error) {
+	if CheckName(name) != nil || s.open(false) != nil {
+		return nil, nil
+	}
+	m, err := s.meta(name)
+	if err != nil {
+		return nil, nil
+	}
+	return s.bases(name, &m)
+}
+
 // ReadJSON reads a file that Box.WriteJSON wrote.
 func (v *View) ReadJSON(name string, to any) error { return readJSON(v.fd, name, to) }
 
