@@ -53,6 +53,7 @@ type Attr struct {
 
 	dev, rdev uint64
 	ctime     int64 // ns
+	blocks    int64 // of 512 bytes
 }
 
 type attrJSON struct {

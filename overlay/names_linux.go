@@ -58,15 +58,16 @@ func attrAt(dirfd int, name string) (Attr, error) {
 
 func attrOf(st *unix.Stat_t) Attr {
 	a := Attr{
-		Mode:  Mode(st.Mode & 0o7777),
-		UID:   st.Uid,
-		GID:   st.Gid,
-		Links: uint32(st.Nlink),
-		MTime: time.Unix(st.Mtim.Unix()).UTC(),
-		Inode: st.Ino,
-		dev:   uint64(st.Dev),
-		rdev:  uint64(st.Rdev),
-		ctime: st.Ctim.Nano(),
+		Mode:   Mode(st.Mode & 0o7777),
+		UID:    st.Uid,
+		GID:    st.Gid,
+		Links:  uint32(st.Nlink),
+		MTime:  time.Unix(st.Mtim.Unix()).UTC(),
+		Inode:  st.Ino,
+		dev:    uint64(st.Dev),
+		rdev:   uint64(st.Rdev),
+		ctime:  st.Ctim.Nano(),
+		blocks: st.Blocks,
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

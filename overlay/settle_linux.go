@@ -23,8 +23,9 @@ const (
 
 // Settled is what Settle found.
 type Settled struct {
-	Changes    int // as Count says
-	Underneath int // of these paths, so many were changed in the home while the program ran
+	Changes    int   // as Count says
+	Bytes      int64 // that the upper directory takes on disk
+	Underneath int   // of these paths, so many were changed in the home while the program ran
 }
 
 // Runs say when programs ran, by the clock of the home's file system.
@@ -73,14 +74,14 @@ func settle(ctx context.Context, upperfd, homefd int, opts Options, runs Runs, o
 		}
 		return max(covers, r.old.covers)
 	})
-	s.Underneath = r.underneath
+	s.Underneath, s.Bytes = r.underneath, r.bytes
 	return s, err
 }
 
 // Rebase writes anew, for ReadBase, what the home had where the box changes it, after the box was changed by other than
 // a run: by an apply, a discard, an undo. It takes that from olds, of which the first that knows a path counts. Again are
 // paths of which the home's file was taken out and put back just now, as it was.
-func Rebase(ctx context.Context, upper, home int, opts Options, again []string, olds []*Base, create func() (io.Writer, error)) (changes int, err error) {
+func Rebase(ctx context.Context, upper, home int, opts Options, again []string, olds []*Base, create func() (io.Writer, error)) (s Settled, err error) {
 	back := map[string]bool{}
 	for _, p := range again {
 		back[p] = true
@@ -98,14 +99,16 @@ func Rebase(ctx context.Context, upper, home int, opts Options, again []string, 
 		return n, ok
 	}
 	if err := r.begin(); err != nil {
-		return 0, err
+		return s, err
 	}
-	return r.record(ctx, upper, opts, func() (covers int64) {
+	s.Changes, err = r.record(ctx, upper, opts, func() (covers int64) {
 		for _, old := range olds {
 			covers = max(covers, old.covers)
 		}
 		return covers
 	})
+	s.Bytes = r.bytes
+	return s, err
 }
 
 // A recorder writes a note for each path that changed, but those below one that the home does not have as a directory.
@@ -120,6 +123,7 @@ type recorder struct {
 	inherited  note   // of the old notes, that of the last path that was not there, and below which we are
 	inheritor  string
 	underneath int
+	bytes      int64 // of the upper, on disk
 	budget     int64
 	way        []wayPart
 	line       []byte
@@ -134,10 +138,12 @@ type wayPart struct {
 // record writes notes of all changes, if there are any or it was begun, and how far they can be relied on.
 func (r *recorder) record(ctx context.Context, upperfd int, opts Options, covers func() int64) (n int, err error) {
 	var unreadable *UnreadableError
-	err = Walk(ctx, upperfd, r.home, opts, func(c Change) error {
+	w := newWalker(ctx, opts, func(c Change) error {
 		n++
 		return r.change(&c)
 	})
+	err = w.walk(upperfd, r.home)
+	r.bytes = w.bytes
 	if err != nil && !errors.As(err, &unreadable) || r.out == nil {
 		return n, err
 	}

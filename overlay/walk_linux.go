@@ -19,27 +19,39 @@ import (
 //
 // An error of tell ends the walk and is returned as it is. With an *UnreadableError, everything else was told.
 func Walk(ctx context.Context, upperfd, homefd int, opts Options, tell func(Change) error) error {
-	_, err := walk(ctx, upperfd, homefd, opts, tell)
-	return err
+	w := newWalker(ctx, opts, tell)
+	return w.walk(upperfd, homefd)
 }
 
 // Count returns how many changes Walk would tell of. With an *UnreadableError there may be more.
 func Count(ctx context.Context, upper, home string, opts Options) (int, error) {
+	n, _, err := Measure(ctx, upper, home, opts)
+	return n, err
+}
+
+// Measure is Count, and also returns how many bytes the upper directory takes on disk.
+func Measure(ctx context.Context, upper, home string, opts Options) (n int, bytes int64, err error) {
 	upperfd, err := unix.Open(upper, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("cannot open the changes in %s: %w", upper, err)
+		return 0, 0, fmt.Errorf("cannot open the changes in %s: %w", upper, err)
 	}
 	defer unix.Close(upperfd)
 	homefd, err := unix.Open(home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("cannot open the home directory %s: %w", home, err)
+		return 0, 0, fmt.Errorf("cannot open the home directory %s: %w", home, err)
 	}
 	defer unix.Close(homefd)
-	return walk(ctx, upperfd, homefd, opts, nil)
+	w := newWalker(ctx, opts, nil)
+	err = w.walk(upperfd, homefd)
+	return w.n, w.bytes, err
 }
 
-func walk(ctx context.Context, upperfd, homefd int, opts Options, tell func(Change) error) (int, error) {
-	w := &walker{ctx: ctx, opts: opts, masks: newMasks(opts.Hidden, opts.Mounts), tell: tell, buf: buffers.Get().(*[chunk]byte)}
+func newWalker(ctx context.Context, opts Options, tell func(Change) error) *walker {
+	return &walker{ctx: ctx, opts: opts, masks: newMasks(opts.Hidden, opts.Mounts), tell: tell}
+}
+
+func (w *walker) walk(upperfd, homefd int) error {
+	w.buf = buffers.Get().(*[chunk]byte)
 	defer buffers.Put(w.buf)
 	defer func() {
 		for i := range w.stack {
@@ -50,7 +62,7 @@ func walk(ctx context.Context, upperfd, homefd int, opts Options, tell func(Chan
 	if err == nil && w.unreadable.N > 0 {
 		err = &w.unreadable
 	}
-	return w.n, err
+	return err
 }
 
 var buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
@@ -72,6 +84,7 @@ type walker struct {
 	told       int    // levels below this have nothing left to tell of themselves
 	path       []byte // of what is being done; "" is the home
 	n          int
+	bytes      int64 // on disk, of the upper
 	unreadable UnreadableError
 	crew       []*examiner
 	spare      []pair // memory for the next batch
@@ -164,6 +177,9 @@ func (w *walker) take(l *level, p *pair) error {
 	w.path = append(w.path, p.name...)
 	if p.err != nil {
 		w.cannot(p.err)
+	}
+	if p.upper.Type != TypeWhiteout {
+		w.bytes += p.upper.blocks * 512
 	}
 	if p.kind != "" && !w.made(p) {
 		c := w.change(l, p)

@@ -62,8 +62,10 @@ type compiler struct {
 }
 
 // box is the path of something in the box's directory, without links, as the stage follows none.
-func (c *compiler) box(name string) string {
-	return path.Join(c.host.Files(c.host.Data).Real, "boxes", c.spec.Box, name)
+func (c *compiler) box(name string) string { return c.boxOf(c.spec.Box, name) }
+
+func (c *compiler) boxOf(box, name string) string {
+	return path.Join(c.host.Files(c.host.Data).Real, "boxes", box, name)
 }
 
 func (c *compiler) note(text, hint string) {

@@ -31,6 +31,7 @@ type facts struct {
 	Subids  userns.Ranges
 	Without []string // features that this machine lacks
 	Fuse    bool     // fuse-overlayfs is installed
+	Bases   []string // boxes that the box lies on
 	TTY     sandbox.TTY
 	Streams [3]sandbox.Stream
 	// Landlock is the ABI of this kernel's: 1 for 5.13, 2 for 5.19, 3 for 6.2, 4 for 6.7, 5 for 6.10, 6 for 6.12, 7 for 6.15.
@@ -80,7 +81,7 @@ func (f facts) host(t *testing.T) sandbox.Host {
 		return names
 	}
 	h := sandbox.Host{
-		Kernel: f.Kernel, User: f.User, Cwd: f.Cwd, Env: f.Env, Subids: f.Subids, TTY: f.TTY, Streams: f.Streams,
+		Kernel: f.Kernel, User: f.User, Cwd: f.Cwd, Env: f.Env, Subids: f.Subids, TTY: f.TTY, Streams: f.Streams, Bases: f.Bases,
 		Data: path.Join(f.User.Home, ".local/share/cove"), Config: path.Join(f.User.Home, ".config/cove"),
 		Runtime: fmt.Sprintf("/run/user/%d/cove", f.User.UID),
 		Files:   func(p string) sandbox.File { return sandbox.Resolve(p, look) },

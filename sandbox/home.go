@@ -78,6 +78,13 @@ func (c *compiler) copyOnWrite(h *HomePlan, home File) error {
 	}
 	c.cow = &mount.Layers{Backend: h.Backend, Lower: []string{home.Real}, Upper: c.box("upper"), Work: c.box("work"),
 		Volatile: c.spec.Drop && h.Backend == OverlayKernel}
+	for _, b := range c.host.Bases {
+		c.cow.Base = append(c.cow.Base, c.boxOf(b, "upper"))
+	}
+	if c.cow.Nested = len(c.cow.Base) > 0 && h.Backend == OverlayKernel && below(c.box("upper"), home.Real); c.cow.Nested && c.fileSystemOf(home.Real) == "overlay" {
+		return &UnsupportedError{"cannot put the box " + c.spec.Box + " on top of the box " + c.host.Bases[0] + ": your home is on an overlay already, and the kernel stacks no more than two",
+			"set XDG_DATA_HOME to a directory that is not in your home, before the boxes are made"}
+	}
 	op := mount.Op{Do: mount.Overlay, Target: home.Real, Options: plainTmpfs, Layers: c.cow, From: h.From, Why: "a copy on write: your real home stays as it is"}
 	if h.Backend == OverlayFuse {
 		// The stage mounts FUSE and hands /dev/fuse out; fuse-overlayfs serves it from outside. It leaves it to the kernel
@@ -97,6 +104,17 @@ func (c *compiler) mountsBelow(dir string) (points []string) {
 		}
 	}
 	return points
+}
+
+// fileSystemOf is the type of what is mounted where a path lies.
+func (c *compiler) fileSystemOf(p string) (fs string) {
+	longest := -1
+	for _, m := range c.host.Mounts {
+		if below(p, m.Path) && len(m.Path) >= longest { // of two at one place, the last is on top
+			fs, longest = m.Type, len(m.Path)
+		}
+	}
+	return fs
 }
 
 // below tells whether p is dir or in it.

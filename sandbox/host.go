@@ -14,6 +14,9 @@ type Host struct {
 	Config  string // $XDG_CONFIG_HOME/cove
 	Runtime string // $XDG_RUNTIME_DIR/cove, or a 0700 directory of the user's own
 
+	// Bases are the boxes that the box of the Spec lies on, the topmost first (cove branch).
+	Bases []string
+
 	Features Features
 	Subids   userns.Ranges // the user's subordinate ids; empty where there are none
 	Mounts   []MountPoint  // from /proc/self/mountinfo, in its order

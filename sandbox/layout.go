@@ -107,7 +107,8 @@ func (c *compiler) front() {
 		return have.Mode, have.MTime, have.Kind == Directory && have.Real == p
 	})
 	if c.cow.Backend == OverlayFuse {
-		c.cow.Lower = append([]string{c.box("front")}, c.cow.Lower...)
+		c.cow.Lower = slices.Concat(c.cow.Base, []string{c.box("front")}, c.cow.Lower)
+		c.cow.Base = nil
 	}
 }
 

@@ -108,7 +108,7 @@ func where(op mount.Op) string {
 }
 
 func printLayers(b *strings.Builder, indent string, l *mount.Layers) {
-	for i, dir := range l.Lower {
+	for i, dir := range slices.Concat(l.Base, l.Lower) {
 		word := "over"
 		if i > 0 {
 			word = "and"

@@ -160,8 +160,14 @@ func (c *compiler) otherRoot() error {
 			return lack("cannot make the root copy-on-write: "+c.host.Features.KernelOverlay.Reason, "leave --root-cow out to have it read-only")
 		}
 		c.plan.Home.RootCow = true
-		c.place(mount.Op{Do: mount.Overlay, Target: "/", Options: plainTmpfs, From: s.From.String(), Why: "another root; changes to it stay in the box",
-			Layers: &mount.Layers{Backend: OverlayKernel, Lower: []string{dir.Real}, Upper: c.box("root-upper"), Work: c.box("root-work"), Volatile: c.spec.Drop}}, regionOwn)
+		layers := &mount.Layers{Backend: OverlayKernel, Lower: []string{dir.Real}, Upper: c.box("root-upper"), Work: c.box("root-work"), Volatile: c.spec.Drop}
+		for _, b := range c.host.Bases {
+			if p := c.boxOf(b, "root-upper"); c.host.Files(p).Kind == Directory {
+				layers.Base = append(layers.Base, p)
+			}
+		}
+		layers.Nested = len(layers.Base) > 0 && below(layers.Upper, dir.Real)
+		c.place(mount.Op{Do: mount.Overlay, Target: "/", Options: plainTmpfs, From: s.From.String(), Why: "another root; changes to it stay in the box", Layers: layers}, regionOwn)
 		return nil
 	}
 	c.place(mount.New("tmpfs", "/", "nosuid", "nodev", "mode=755").Because("an empty root: what is not put here does not exist"), regionOwn)

@@ -62,7 +62,7 @@ type grammar interface {
 
 // commands are all that there are. It is a function because their help lists them.
 func commands() []command {
-	return []command{runCommand, shellCommand, planCommand, diffCommand, applyCommand, undoCommand, discardCommand, lsCommand, rmCommand,
+	return []command{runCommand, shellCommand, planCommand, diffCommand, applyCommand, undoCommand, discardCommand, lsCommand, rmCommand, branchCommand,
 		profileListCommand, profileShowCommand, profileCheckCommand, profileSchemaCommand, profileTrustCommand, profileUntrustCommand,
 		doctorCommand, completionCommand, versionCommand, helpCommand(), removeCommand, completeCommand}
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"cove/internal/box"
 	"cove/profiles"
 	"cove/sandbox"
 	"cove/sandbox/launch"
@@ -177,6 +178,14 @@ func (a *app) shell() string {
 func (a *app) printPlan(spec sandbox.Spec, host sandbox.Host, asJSON bool) error {
 	if spec.Box == "" && spec.Copies() {
 		spec.Box = newBox
+	}
+	store, err := box.Open(a.dirs.Data)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if host.Bases, err = store.BasesOf(spec.Box); err != nil {
+		return err
 	}
 	plan, err := sandbox.Compile(spec, host)
 	if err == nil && plan.Home.Backend == sandbox.OverlayKernel && !plan.IDs.Helper {

@@ -462,6 +462,7 @@ func adviceOn(err error) string {
 		step        *launch.StepError
 		busy        *box.BusyError
 		identity    *userns.Error
+		branched    *box.BranchedError
 		unfinished  *overlay.UnfinishedError
 	)
 	switch {
@@ -479,6 +480,8 @@ func adviceOn(err error) string {
 		return busyAdvice()
 	case errors.As(err, &identity):
 		return identity.Hint
+	case errors.As(err, &branched):
+		return branchedAdvice(branched)
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk that holds your boxes is full: cove ls shows them with their sizes, cove rm removes them"
 	}
@@ -645,6 +648,18 @@ func letIn(view *box.View, e *overlay.UnreadableError) string {
 		words = append(words, escape.Word(path.Join(view.Meta.Home, p)))
 	}
 	return strings.Join(words, " ")
+}
+
+func boxTaken(name string) error {
+	return hintedf("cove ls lists those that there are", "there is a box %q already", name)
+}
+
+func (u *ui) branched(from, to string) {
+	u.aside("made the box " + to + " on top of the box " + from + "; run something in it: cove run --box " + to + " -- PROGRAM")
+}
+
+func branchedAdvice(e *box.BranchedError) string {
+	return "cove branch " + e.Name + " NAME makes another box on top of it; or remove what lies on it first: cove rm " + strings.Join(e.Branches, " ")
 }
 
 func (u *ui) noBoxesYet() { u.aside("there are no boxes") }

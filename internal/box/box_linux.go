@@ -81,6 +81,9 @@ func (b *Box) load() error {
 	return &DamagedError{b.name, err, &held}
 }
 
+// RootEmpty tells whether the box holds no changes of a copy-on-write root.
+func (b *Box) RootEmpty() bool { return b.empty("root-upper") }
+
 func (b *Box) empty(name string) bool { return empty(b.fd, name) }
 
 // empty tells whether a directory of a box has nothing in it, or is not there.
@@ -97,7 +100,7 @@ func empty(dirfd int, name string) bool {
 // CheckBackend refuses to go on with changes that another backend wrote: the kernel does not understand
 // fuse-overlayfs's opaque directories, so that deleted files would come back.
 func (b *Box) CheckBackend(backend string) error {
-	if backend == "" || b.Meta.Backend == "" || b.Meta.Backend == backend || b.empty("upper") {
+	if backend == "" || b.Meta.Backend == "" || b.Meta.Backend == backend || b.Meta.Base == "" && b.empty("upper") {
 		return nil
 	}
 	return fmt.Errorf("cannot use box %s with the %s overlay: its changes were written by the %s overlay; use that again, or another box",

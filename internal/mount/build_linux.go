@@ -40,6 +40,9 @@ type numbers struct {
 	stride int
 }
 
+// inner is where the overlay of Front and Lower is, with Nested.
+func (n numbers) inner(first int) int { return first + n.stride - 1 }
+
 // transient is more than are open for a moment, beside what is held for later.
 const transient = 8
 
@@ -50,7 +53,7 @@ func number(ops []Op, stock int) (n numbers) {
 			held++
 		}
 		if op.Do == Overlay {
-			n.stride = max(n.stride, len(op.Layers.Lower)+3) // a front, upper and work
+			n.stride = max(n.stride, len(op.Layers.Lower)+len(op.Layers.Base)+4) // a front, upper, work, and that of inner
 		}
 	}
 	first := 4 + held + transient
@@ -160,36 +163,53 @@ func makeEntry(l *stage.List, i int, op Op, dir any, extra uint64) {
 	}
 }
 
-// layers adds opening the layers of an overlay at fixed descriptors from first on, and returns the overlay's
-// options. Never is a path part of an option string, where colons, commas, backslashes and lengths over 255
-// bytes break it, and where mountinfo would show it inside.
+// layersOf adds opening the layers of an overlay at fixed descriptors from first on, and returns the overlay's options.
+// Never is a path part of an option string, where colons, commas, backslashes and lengths over 255 bytes break it, and
+// where mountinfo would show it inside.
 //
-// With a Front, the caller has put it at first already.
-func layers(l *stage.List, i int, v *Layers, first int) []string {
-	n := first
+// With a Front, the caller has put it at first already; with Nested, inner must have put what it makes at the last of the
+// descriptors before the options are used.
+func (n numbers) layersOf(l *stage.List, i int, v *Layers, first int) []string {
+	next := first
 	at := func(p string) string {
 		fd := open(l, i, unix.AT_FDCWD, p, unix.O_DIRECTORY, 0)
-		l.Call(i, unix.SYS_DUP3, fd, n, unix.O_CLOEXEC)
+		l.Call(i, unix.SYS_DUP3, fd, next, unix.O_CLOEXEC)
 		closeFD(l, i, fd)
-		n++
-		return procFD(n - 1)
+		next++
+		return procFD(next - 1)
 	}
-	var lower []string
-	if len(v.Front) > 0 {
-		lower = append(lower, procFD(n))
-		n++
+	var below, lower []string
+	if v.HasFront() {
+		below = append(below, procFD(next))
+		next++
 	}
 	for _, p := range v.Lower {
+		below = append(below, at(p))
+	}
+	for _, p := range v.Base {
 		lower = append(lower, at(p))
 	}
-	options := []string{"lowerdir=" + strings.Join(lower, ":"), "upperdir=" + at(v.Upper), "workdir=" + at(v.Work),
-		// Without userxattr the mount succeeds in a user namespace, but removing a directory of the lower
-		// layer fails with EIO. Kernels that do not know it (before 5.11) refuse.
-		"userxattr"}
+	if v.Nested {
+		below = []string{procFD(n.inner(first))}
+	}
+	options := []string{"lowerdir=" + strings.Join(append(lower, below...), ":"), "upperdir=" + at(v.Upper), "workdir=" + at(v.Work), userXattr}
 	if v.Volatile {
 		options = append(options, "volatile")
 	}
 	return options
+}
+
+// Without userxattr the mount succeeds in a user namespace, but removing a directory of the lower layer fails with EIO.
+// Kernels that do not know it (before 5.11) refuse.
+const userXattr = "userxattr"
+
+// innerOptions are those of the overlay of Front and Lower, with Nested.
+func innerOptions(v *Layers, first int) []string {
+	var lower []string
+	for n := range 1 + len(v.Lower) {
+		lower = append(lower, procFD(first+n))
+	}
+	return []string{"lowerdir=" + strings.Join(lower, ":"), userXattr}
 }
 
 func (n numbers) closeLayers(l *stage.List, i int, first int) {

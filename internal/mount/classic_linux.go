@@ -50,7 +50,7 @@ func (b *Classic) Gather(l *stage.List, ops []Op) {
 				b.null = open(l, i, unix.AT_FDCWD, "/dev/null", 0, 0)
 			}
 		case Overlay:
-			layers(l, i, op.Layers, first)
+			b.layersOf(l, i, op.Layers, first)
 			first += b.stride
 		case Mount:
 			if op.Type == "fuse" {
@@ -63,13 +63,19 @@ func (b *Classic) Gather(l *stage.List, ops []Op) {
 		if op.Do != Overlay {
 			continue
 		}
-		if len(op.Layers.Front) > 0 {
+		if op.Layers.HasFront() {
 			// Where the new root will be put on top of it.
 			l.Call(i, unix.SYS_MOUNT, "tmpfs", base, "tmpfs", 0, strings.Join(frontOptions, ","))
 			m := open(l, i, unix.AT_FDCWD, base, unix.O_DIRECTORY, 0)
 			l.Call(i, unix.SYS_DUP3, m, first, unix.O_CLOEXEC)
 			closeFD(l, i, m)
 			fillFront(l, i, op.Layers.Front, first)
+		}
+		if op.Layers.Nested {
+			l.Call(i, unix.SYS_MOUNT, "overlay", base, "overlay", unix.MS_RDONLY, strings.Join(innerOptions(op.Layers, first), ","))
+			m := open(l, i, unix.AT_FDCWD, base, unix.O_DIRECTORY, 0)
+			l.Call(i, unix.SYS_DUP3, m, b.inner(first), unix.O_CLOEXEC)
+			closeFD(l, i, m)
 		}
 		first += b.stride
 	}
@@ -102,7 +108,7 @@ func (b *Classic) Build(l *stage.List, ops []Op) {
 			b.mount(l, i, op.Type, op.Target, op.Options)
 		case Overlay:
 			_, ms, _ := attributes(op.Options)
-			options := layers(l.NewList(), i, op.Layers, first)
+			options := b.layersOf(l.NewList(), i, op.Layers, first)
 			b.mountAt(l, i, "overlay", op.Target, ms, strings.Join(options, ","))
 			b.closeLayers(l, i, first)
 			first += b.stride

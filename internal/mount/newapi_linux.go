@@ -86,22 +86,8 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 				b.held[i] = b.take(l, i, op)
 			}
 		case Overlay:
-			if len(op.Layers.Front) > 0 {
-				m := newFS(l, i, "tmpfs", 0, frontOptions)
-				// A layer must be mounted somewhere in our namespace while the overlay is made, which then has a
-				// mount of it for itself. On top of / nobody meets it.
-				l.Call(i, unix.SYS_MOVE_MOUNT, m, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
-				fillFront(l, i, op.Layers.Front, m)
-				l.Call(i, unix.SYS_DUP3, m, first, unix.O_CLOEXEC)
-				closeFD(l, i, m)
-			}
 			attr, _, _ := attributes(op.Options)
-			b.held[i] = newFS(l, i, "overlay", attr, layers(l, i, op.Layers, first))
-			b.closeLayers(l, i, first)
-			if len(op.Layers.Front) > 0 {
-				// Nothing may be left on top of /: Pivot lets go of the topmost mount there alone.
-				l.Call(i, unix.SYS_UMOUNT2, "/", unix.MNT_DETACH)
-			}
+			b.held[i] = b.overlay(l, i, op.Layers, attr, first)
 			first += b.stride
 		case Mask:
 			if op.Type != "dir" && !masked {
@@ -111,6 +97,38 @@ func (b *NewAPI) Gather(l *stage.List, ops []Op) {
 			}
 		}
 	}
+}
+
+// overlay makes a copy-on-write mount.
+//
+// A layer that was made for it must be mounted somewhere in our namespace while the overlay is made, which then has a
+// mount of it for itself. On top of / nobody meets it. But nothing may be left there: Pivot lets go of the topmost mount
+// alone.
+func (b *NewAPI) overlay(l *stage.List, i int, v *Layers, attr uint64, first int) stage.Slot {
+	onTop := 0
+	put := func(m stage.Slot, fd int) {
+		l.Call(i, unix.SYS_MOVE_MOUNT, m, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
+		l.Call(i, unix.SYS_DUP3, m, fd, unix.O_CLOEXEC)
+		onTop++
+	}
+	if v.HasFront() {
+		m := newFS(l, i, "tmpfs", 0, frontOptions)
+		put(m, first)
+		fillFront(l, i, v.Front, m)
+		closeFD(l, i, m)
+	}
+	options := b.layersOf(l, i, v, first)
+	if v.Nested {
+		m := newFS(l, i, "overlay", unix.MOUNT_ATTR_RDONLY, innerOptions(v, first))
+		put(m, b.inner(first))
+		closeFD(l, i, m)
+	}
+	made := newFS(l, i, "overlay", attr, options)
+	b.closeLayers(l, i, first)
+	for range onTop {
+		l.Call(i, unix.SYS_UMOUNT2, "/", unix.MNT_DETACH)
+	}
+	return made
 }
 
 // nothing are the attributes of what a Mask covers its target with.

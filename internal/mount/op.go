@@ -55,7 +55,16 @@ type Layers struct {
 	// It cannot be a directory of the box, as that may lie inside Lower: the kernel refuses overlapping layers
 	// (ELOOP). Parents come before what is in them.
 	Front []Entry `json:"front,omitempty"`
+	// Base are layers on top of Front, from top to bottom: the changes in the boxes that this one was branched from.
+	Base []string `json:"base,omitempty"`
+	// Nested says that Base lies inside Lower, which the kernel refuses in one mount. Then Front and Lower become an
+	// overlay of their own, read-only, and that the lowest layer of this one. Two are all that the kernel stacks
+	// (FILESYSTEM_MAX_STACK_DEPTH).
+	Nested bool `json:"nested,omitempty"`
 }
+
+// HasFront tells whether there is a layer in memory: an overlay without an upper layer needs two lower ones.
+func (l *Layers) HasFront() bool { return len(l.Front) > 0 || l.Nested }
 
 // An Entry is one name in a Front.
 type Entry struct {
@@ -117,7 +126,7 @@ func (op Op) String() string {
 	case op.Do == Symlink:
 		b.WriteString(" -> " + op.Source)
 	case op.Layers != nil:
-		b.WriteString(" <- " + strings.Join(op.Layers.Lower, " + "))
+		b.WriteString(" <- " + strings.Join(slices.Concat(op.Layers.Base, op.Layers.Lower), " + "))
 	case op.Source != "" && op.Source != op.Target:
 		b.WriteString(" <- " + op.Source)
 	}

@@ -89,13 +89,16 @@ func settleBase(b *box.Box, home string, opt overlay.Options) (s overlay.Settled
 // returns how many changes are left.
 func Rebase(b *box.Box, upper, home int, opt overlay.Options, again []string, olds ...*overlay.Base) (int, error) {
 	w := baseWriter{b: b}
-	n, err := overlay.Rebase(context.Background(), upper, home, opt, again, olds, w.create)
+	s, err := overlay.Rebase(context.Background(), upper, home, opt, again, olds, w.create)
 	var unreadable *overlay.UnreadableError
+	if b.Meta.Tally = nil; err == nil && b.RootEmpty() {
+		b.Meta.Tally = &box.Tally{Changes: s.Changes, Bytes: s.Bytes}
+	}
 	if errors.As(err, &unreadable) {
 		err = nil
 	}
 	w.err = errors.Join(w.err, err)
-	return n, w.end()
+	return s.Changes, errors.Join(w.end(), b.WriteJSON("box.json", &b.Meta))
 }
 
 // RemoveTree is box.RemoveTree, also where there are files of subordinate ids.

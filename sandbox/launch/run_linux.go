@@ -60,6 +60,10 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 	if err != nil {
 		return nil, err
 	}
+	b.Cwd = host.Cwd
+	if host.Bases, err = b.Hold(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	kept := b.Existed()
 	if kept && spec.Drop {
 		return nil, errors.Join(&sandbox.SpecError{From: sandbox.Origin{Name: "flag --rm"}, Msg: "cannot drop the box " + b.Name() + " at exit: it holds changes of earlier runs",
@@ -272,6 +276,8 @@ func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.R
 		if err != nil {
 			report.Notes = append(report.Notes, "not everything that changed could be read: "+err.Error())
 			n = max(n, 1)
+		} else if !plan.Home.RootCow {
+			b.Meta.Tally = &box.Tally{Changes: n, Bytes: settled.Bytes}
 		}
 		if err2 != nil {
 			report.Notes = append(report.Notes, err2.Error())
