@@ -47,6 +47,7 @@ type Attr struct {
 	GID    uint32    // "gid"
 	Links  uint32    // "links": how many names the file has; for a directory it says nothing
 	Size   int64     // "size" in bytes, of regular files
+	Disk   int64     // "disk": bytes that one takes on disk; few where it has holes, or shares them
 	MTime  time.Time // "mtime", RFC 3339 with nanoseconds
 	Inode  uint64    // "inode": changes with the same one in After, and Links > 1, are one file with many names
 	Target string    // "target": what a symbolic link says
@@ -63,6 +64,7 @@ type attrJSON struct {
 	GID          uint32     `json:"gid"`
 	Links        uint32     `json:"links,omitempty"`
 	Size         int64      `json:"size,omitempty"`
+	Disk         int64      `json:"disk,omitempty"`
 	MTime        *time.Time `json:"mtime,omitempty"`
 	Inode        uint64     `json:"inode,omitempty"`
 	Target       string     `json:"target,omitempty"`
@@ -70,7 +72,7 @@ type attrJSON struct {
 }
 
 func (a Attr) MarshalJSON() ([]byte, error) {
-	j := attrJSON{Type: a.Type, Mode: a.Mode, UID: a.UID, GID: a.GID, Links: a.Links, Size: a.Size, Inode: a.Inode}
+	j := attrJSON{Type: a.Type, Mode: a.Mode, UID: a.UID, GID: a.GID, Links: a.Links, Size: a.Size, Disk: a.Disk, Inode: a.Inode}
 	if !a.MTime.IsZero() {
 		j.MTime = &a.MTime
 	}
@@ -83,7 +85,7 @@ func (a *Attr) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &j); err != nil {
 		return err
 	}
-	*a = Attr{Type: j.Type, Mode: j.Mode, UID: j.UID, GID: j.GID, Links: j.Links, Size: j.Size, Inode: j.Inode, Target: j.Target + string(j.TargetBase64)}
+	*a = Attr{Type: j.Type, Mode: j.Mode, UID: j.UID, GID: j.GID, Links: j.Links, Size: j.Size, Disk: j.Disk, Inode: j.Inode, Target: j.Target + string(j.TargetBase64)}
 	if j.MTime != nil {
 		a.MTime = *j.MTime
 	}

@@ -2,6 +2,9 @@ package overlay
 
 import (
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +22,14 @@ func (w *walker) top(upperfd, homefd int) error {
 	if (p.upper.Mode^p.home.Mode)&0o777 != 0 {
 		p.flags |= DiffMode
 	}
-	return w.enter(&level{upper: upperfd, home: homefd, hasHome: true}, &p)
+	l := level{upper: upperfd, home: homefd, hasHome: true}
+	for _, o := range w.opts.Only {
+		if l.only = append(l.only, "./"+path.Clean(o)); path.Clean(o) == "." {
+			l.only = nil
+			break
+		}
+	}
+	return w.enter(&l, &p)
 }
 
 // enter makes the directory p, at w.path in l, the one to work in. If it is one on both sides, enter tells how the two
@@ -30,6 +40,7 @@ func (w *walker) enter(l *level, p *pair) error {
 	if err != nil {
 		w.cannot(err)
 	}
+	next.narrow(l.only, p.name)
 	switch {
 	case replaced:
 		p.kind = Replaced
@@ -110,6 +121,28 @@ func (w *walker) open(l *level, p *pair, next *level) (replaced bool, err error)
 	next.gone = w.opts.Backend.missing(inHome, files)
 	next.inHome, next.listed = inHome, true
 	return !l.opaque, nil
+}
+
+// narrow leaves out what is not to be looked at, given what is of the directory above.
+func (l *level) narrow(only []string, name string) {
+	for _, o := range only {
+		if rest, ok := strings.CutPrefix(o, name); ok && rest == "" {
+			l.only = nil
+			return
+		} else if ok && rest[0] == '/' {
+			l.only = append(l.only, rest[1:])
+		}
+	}
+	if l.only == nil {
+		return
+	}
+	other := func(name string) bool {
+		return !slices.ContainsFunc(l.only, func(o string) bool {
+			rest, ok := strings.CutPrefix(o, name)
+			return ok && (rest == "" || rest[0] == '/')
+		})
+	}
+	l.todo, l.gone = slices.DeleteFunc(l.todo, other), slices.DeleteFunc(l.gone, other)
 }
 
 // worthListing is for how many names in the upper the home's directory is read. That costs about as much as looking up a

@@ -25,9 +25,10 @@ type level struct {
 	gone            []string // the same of names that the upper deletes
 	inHome          []string // what the home's directory has, in order, from todo[0] on; if it is listed
 	listed          bool
-	batch           []pair  // what was looked at
-	next            int     // how much of batch is done
-	replaced        *Change // what to tell before the first change in it, or if there is none and Flags are set
+	only            []string // what of it is looked at, relative to it; nil is all
+	batch           []pair   // what was looked at
+	next            int      // how much of batch is done
+	replaced        *Change  // what to tell before the first change in it, or if there is none and Flags are set
 }
 
 type fileID struct{ dev, ino uint64 }

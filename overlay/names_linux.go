@@ -71,7 +71,7 @@ func attrOf(st *unix.Stat_t) Attr {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		a.Type, a.Size = TypeFile, st.Size
+		a.Type, a.Size, a.Disk = TypeFile, st.Size, st.Blocks*512
 	case unix.S_IFDIR:
 		a.Type = TypeDir
 	case unix.S_IFLNK:

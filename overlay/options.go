@@ -13,4 +13,7 @@ type Options struct {
 	// Made are what was made in the upper directory before the program ran, as the mount points in a copy-on-write root:
 	// directories and empty files, and links with what they say. That these were added is not reported.
 	Made map[string]string
+	// Only are paths, clean and relative to the home: nothing else is looked at than what is at or below one of them, and
+	// the directories above. Empty is all.
+	Only []string
 }
