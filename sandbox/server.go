@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	"cove/internal/landlock"
 	"cove/internal/mount"
@@ -26,6 +28,7 @@ type ServerPlan struct {
 const (
 	serverHome = "/lower"
 	serverBox  = "/box"
+	serverBase = "/base" // and a number
 )
 
 // serverRoot is what of the host a program needs to be started.
@@ -75,6 +78,12 @@ func (c *compiler) server() error {
 		lower = serverBox + "/front:" + lower
 		held = append(held, "front")
 	}
+	var bases []string
+	for i, b := range c.host.Bases {
+		bases = append(bases, serverBase+strconv.Itoa(i))
+		s.place(mount.Bind(c.boxOf(b, "upper"), bases[i]).With("ro", "nosuid", "nodev", "noexec").Because("the changes in the box "+b+", to read"), regionReadOnly)
+	}
+	lower = strings.Join(append(bases, lower), ":")
 	for _, name := range []string{"plan.json", "report.json"} {
 		if c.host.Files(c.box(name)).Kind != Missing {
 			held = append(held, name)
