@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// A Reason is why a change should be looked at before it comes into the home: it would run something later, or let
+// A Hazard is why a change should be looked at before it comes into the home: it would run something later, or let
 // somebody in.
-type Reason struct {
+type Hazard struct {
 	Class string `json:"class"` // a word: shell, ssh, git, setuid, ...
 	Why   string `json:"why"`   // for people, to be said after the path; it may hold names of files
 	// Named is true where only who names the path itself can want it: cove's own configuration.
@@ -134,18 +134,18 @@ func checkPattern(p string) (string, error) {
 // Danger tells why a change needs a look, or returns nil. Where d is nil, nothing is known of the home but what is true
 // of all. It looks at nothing but the Change; where the content of a file could tell that it is harmless, it is
 // dangerous until somebody looks (Dangers.Look).
-func Danger(c Change, d *Dangers) (why []Reason) {
+func Danger(c Change, d *Dangers) (why []Hazard) {
 	why, _ = danger1(c, d)
 	return why
 }
 
-// danger1 also tells whether the content of the file could clear it of its reason of class git.
-func danger1(c Change, d *Dangers) (why []Reason, look bool) {
+// danger1 also tells whether the content of the file could clear it of its hazard of class git.
+func danger1(c Change, d *Dangers) (why []Hazard, look bool) {
 	if d == nil {
 		d = plainDangers()
 	}
 	if c.Flags.Has(Hidden) {
-		why = append(why, Reason{Class: classHidden, Why: "the program never saw what is really there"})
+		why = append(why, Hazard{Class: classHidden, Why: "the program never saw what is really there"})
 	}
 	made := c.Kind == Added || c.Kind == Modified || c.Kind == Retyped
 	taken := c.Kind == Deleted || c.Kind == Retyped
@@ -156,42 +156,42 @@ func danger1(c Change, d *Dangers) (why []Reason, look bool) {
 		row := &d.rows[h.row]
 		switch {
 		case h.how == hitAbove && link:
-			why = addReason(why, row, "a link stands where this is looked for: ")
+			why = addHazard(why, row, "a link stands where this is looked for: ")
 		case h.how == hitAbove:
-			why = addReason(why, row, "this goes with it: ")
+			why = addHazard(why, row, "this goes with it: ")
 		case dir: // what is in it is told of by itself
 			if h.how == hitBelow || taken && row.when == whenGone {
-				why = addReason(why, row, "")
+				why = addHazard(why, row, "")
 			}
 		case made:
-			why = addReason(why, row, "")
+			why = addHazard(why, row, "")
 			if row.class == classGit {
 				look, sure = look || row.when == whenCommand, sure || row.when != whenCommand
 			}
 		case taken && row.when == whenGone:
-			why = addReason(why, row, "")
+			why = addHazard(why, row, "")
 		}
 	}
 	return attrDanger(why, &c, d.home), look && !sure
 }
 
-func addReason(why []Reason, row *danger, before string) []Reason {
+func addHazard(why []Hazard, row *danger, before string) []Hazard {
 	for i := range why {
 		if why[i].Class == row.class {
 			return why // one of a class will do
 		}
 	}
-	return append(why, Reason{Class: row.class, Why: before + row.why, Named: row.class == classCove})
+	return append(why, Hazard{Class: row.class, Why: before + row.why, Named: row.class == classCove})
 }
 
 // attrDanger adds what attributes tell.
-func attrDanger(why []Reason, c *Change, home string) []Reason {
+func attrDanger(why []Hazard, c *Change, home string) []Hazard {
 	after, before := &c.After, &c.Before
 	gained := after.Mode // what it may do, or others may with it, that it could not before
 	if before.Type == after.Type {
 		gained &^= before.Mode
 	}
-	add := func(class, text string) { why = append(why, Reason{Class: class, Why: text}) }
+	add := func(class, text string) { why = append(why, Hazard{Class: class, Why: text}) }
 	switch after.Type {
 	case TypeAbsent:
 		return why

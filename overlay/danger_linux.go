@@ -11,7 +11,7 @@ const mostConfig = 1 << 20
 
 // Judge is Danger, but where the content of a file can tell that it is harmless, it is read, on both sides: upper is the
 // layer that the change lies in, home the real home. What cannot be read is dangerous.
-func (d *Dangers) Judge(c Change, upper, home int) []Reason {
+func (d *Dangers) Judge(c Change, upper, home int) []Hazard {
 	why, look := danger1(c, d)
 	if !look {
 		return why

@@ -18,7 +18,7 @@ func homeDangers(t testing.TB, extra ...DangerRule) *Dangers {
 	return d
 }
 
-func classes(why []Reason) string {
+func classes(why []Hazard) string {
 	var words []string
 	for _, r := range why {
 		words = append(words, r.Class)
@@ -145,7 +145,7 @@ func TestDangerTable(t *testing.T) {
 			}
 			sample := strings.NewReplacer("**", "x/y", "*", "x").Replace(p)
 			why := Danger(Change{Path: sample, Kind: Added, After: Attr{Type: TypeFile, Mode: 0o644}}, d)
-			if !slices.ContainsFunc(why, func(r Reason) bool { return r.Class == row.class }) {
+			if !slices.ContainsFunc(why, func(r Hazard) bool { return r.Class == row.class }) {
 				t.Errorf("%s: %q is not found by %q: %+v", row.class, sample, p, why)
 			}
 		}
@@ -254,7 +254,7 @@ func FuzzDanger(f *testing.F) {
 			}
 		}
 		if clean, _ := checkPattern(pattern); !strings.Contains(clean, "*") && !strings.Contains(clean, `\`) {
-			if got := Danger(Change{Path: clean, Kind: Added, After: Attr{Type: TypeFile}}, d); !slices.ContainsFunc(got, func(r Reason) bool { return r.Class == classYours }) {
+			if got := Danger(Change{Path: clean, Kind: Added, After: Attr{Type: TypeFile}}, d); !slices.ContainsFunc(got, func(r Hazard) bool { return r.Class == classYours }) {
 				t.Errorf("%q does not match itself", clean)
 			}
 		}
