@@ -126,6 +126,9 @@ func (t *trialDir) remove() {
 func (t *trialDir) run(spec sandbox.Spec) error {
 	spec.Command, spec.Box, spec.Drop = []string{"true"}, "", true
 	spec.TTY = sandbox.Setting[string]{}
+	if !spec.Workdir.IsSet {
+		spec.Workdir = sandbox.Set("/", sandbox.Origin{}) // the caller's directory may be one that cannot be seen inside
+	}
 	host, err := Probe(t.dirs, spec)
 	if err != nil {
 		return err

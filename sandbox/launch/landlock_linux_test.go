@@ -118,6 +118,7 @@ echo x > $0/new && echo make`, l.at(dir)}}
 	if err != nil {
 		t.Fatal(err)
 	}
+	host.Cwd = "/"                     // this directory may be one that cannot be seen inside
 	host.Streams = [3]sandbox.Stream{} // they will be others
 	plan, err := sandbox.Compile(spec, host)
 	if err != nil {
