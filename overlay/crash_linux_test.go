@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/testenv"
 )
 
 // All that changes something goes through the calls of calls_linux.go, which TestCallsAreAll holds. A child applies, or
@@ -290,9 +292,9 @@ func TestCrashNear(t *testing.T) {
 	}
 	dir := os.Getenv(dirEnv)
 	mkdirs(t, dir+"/data")
-	need(t, "tmpfs", unix.Mount("tmpfs", dir+"/data", "tmpfs", 0, "mode=755"))
+	testenv.Need(t, "tmpfs", unix.Mount("tmpfs", dir+"/data", "tmpfs", 0, "mode=755"))
 	if err := unix.Lsetxattr(dir+"/data", "user.x", nil, 0); err != nil {
-		need(t, "user attributes on tmpfs (Linux 6.6)", err)
+		testenv.Need(t, "user attributes on tmpfs (Linux 6.6)", err)
 	}
 	defer unix.Unmount(dir+"/data", unix.MNT_DETACH)
 	step := 17

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cove/internal/testenv"
 )
 
 func TestGitCommands(t *testing.T) {
@@ -86,7 +88,7 @@ func keysOf(text string) (list []string, ok bool) {
 // What we read is what git reads.
 func TestGitConfigAsGit(t *testing.T) {
 	_, err := exec.LookPath("git")
-	need(t, "git", err)
+	testenv.Need(t, "git", err)
 	file := filepath.Join(t.TempDir(), "config")
 	rng := rand.New(rand.NewPCG(3, 4))
 	both := 0
