@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -324,5 +325,28 @@ func TestFinish(t *testing.T) {
 		if got := fmt.Sprint(min(status.ExitStatus(), 1), " ", failed, " ", err); got != test.want {
 			t.Errorf("%s: %s, not %s", test.name, got, test.want)
 		}
+	}
+}
+
+// A stage that fails before it reads what it was told is heard all the same.
+func TestFailureIsHeardThoughNobodyListened(t *testing.T) {
+	s, err := stage.New(unix.CLONE_NEWUSER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Direct = true
+	pause := stage.Put(&s.Setup, unix.Timespec{Nsec: 50e6})
+	s.Setup.Call(6, unix.SYS_NANOSLEEP, unsafe.Pointer(pause), nil)
+	s.Setup.Call(7, unix.SYS_CHDIR, "/nowhere")
+	p, err := s.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Tell(stage.MsgGo, 0); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // until it is gone
+	if _, failed, err := p.Finish(nil); err != nil || failed == nil || failed.Op != 7 || failed.Errno != unix.ENOENT {
+		t.Errorf("%+v, %v", failed, err)
 	}
 }

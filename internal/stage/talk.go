@@ -126,7 +126,9 @@ func (p *Process) Hear() (m Message, fd int, ok bool) {
 	oob := make([]byte, unix.CmsgSpace(4))
 	for {
 		n, oobn, _, _, err := unix.Recvmsg(p.ctl, (*[16]byte)(unsafe.Pointer(&m))[:], oob, unix.MSG_CMSG_CLOEXEC)
-		if err == syscall.EINTR {
+		// The stage ended with something of ours unread: that is told once, before what it had to say
+		// (unix_release_sock, __skb_try_recv_datagram).
+		if err == syscall.EINTR || err == syscall.ECONNRESET {
 			continue
 		}
 		if err != nil || n < int(unsafe.Sizeof(m)) {
