@@ -13,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"cove/internal/testenv"
 	"cove/sandbox"
 	"cove/userns"
 )
@@ -135,10 +136,7 @@ func TestEveryAilmentHasAFix(t *testing.T) {
 
 // What is offered for a shell is understood by one, line by line.
 func TestFixesAreScripts(t *testing.T) {
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("needs sh")
-	}
+	sh := testenv.NeedProgram(t, "sh")
 	for _, file := range clinics(t) {
 		_, m := clinic(t, file)
 		for _, f := range sandbox.Diagnose(m) {
@@ -156,10 +154,7 @@ func TestFixesAreScripts(t *testing.T) {
 
 // A shell that runs the fix writes the file as it stands in the JSON.
 func TestFixWritesItsFile(t *testing.T) {
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("needs sh")
-	}
+	sh := testenv.NeedProgram(t, "sh")
 	dir := t.TempDir()
 	fix := sandbox.AppArmorFix("/home/u v/$HOME/cove", "")
 	if fix.File != "" {

@@ -8,24 +8,16 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// needShell finds a shell, or skips or fails as COVE_REQUIRE says.
-func needShell(t *testing.T, name string) {
-	t.Helper()
-	if have, err := condition("need:" + name); err != nil {
-		t.Fatal(err)
-	} else if !have {
-		t.Skip("needs " + name)
-	}
-}
+	"cove/internal/testenv"
+)
 
 // needBashCompletion finds the package, which has no program.
 func needBashCompletion(t *testing.T) {
 	t.Helper()
-	needShell(t, "bash")
+	testenv.NeedProgram(t, "bash")
 	if _, err := os.Stat("/usr/share/bash-completion/bash_completion"); err != nil {
-		needShell(t, "bash-completion")
+		testenv.NeedProgram(t, "bash-completion")
 	}
 }
 
@@ -203,7 +195,7 @@ PS1='ready> '
 
 // Without a terminal: what a script offers for a line, of which words are as readline cuts them.
 func TestBashReplies(t *testing.T) {
-	needShell(t, "bash")
+	testenv.NeedProgram(t, "bash")
 	d := newDesk(t)
 	d.hostile()
 	for _, c := range []struct{ words, want string }{
@@ -283,7 +275,7 @@ echo "${COMPREPLY[*]}"
 }
 
 func TestZshOnATerminal(t *testing.T) {
-	needShell(t, "zsh")
+	testenv.NeedProgram(t, "zsh")
 	d := newDesk(t)
 	d.program()
 	s := d.zsh()
@@ -329,7 +321,7 @@ PS1='ready> '
 }
 
 func TestFishReplies(t *testing.T) {
-	needShell(t, "fish")
+	testenv.NeedProgram(t, "fish")
 	d := newDesk(t)
 	d.program()
 	for _, c := range []struct{ line, want string }{

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cove/internal/testenv"
 )
 
 // make install puts everything where shells and man look for it, and make uninstall takes all of it away.
 func TestInstall(t *testing.T) {
-	needShell(t, "make")
+	testenv.NeedProgram(t, "make")
 	d := newDesk(t)
 	source, dest := t.TempDir(), filepath.Join(t.TempDir(), "an 'odd; name")
 	d.must(os.MkdirAll(filepath.Join(source, "bin"), 0o755))
@@ -67,7 +69,7 @@ func TestInstall(t *testing.T) {
 	// The shells find it by themselves.
 	share := filepath.Join(dest, "usr/share")
 	t.Run("bash", func(t *testing.T) {
-		needShell(t, "bash")
+		testenv.NeedProgram(t, "bash")
 		needBashCompletion(t)
 		cmd := d.command("bash", "-c", ". /usr/share/bash-completion/bash_completion; _comp_load cove 2>/dev/null || _completion_loader cove; complete -p cove")
 		cmd.Env = append(cmd.Env, "XDG_DATA_DIRS="+share)
@@ -76,7 +78,7 @@ func TestInstall(t *testing.T) {
 		}
 	})
 	t.Run("zsh", func(t *testing.T) {
-		needShell(t, "zsh")
+		testenv.NeedProgram(t, "zsh")
 		cmd := d.command("zsh", "-fc", "fpath=($DEST $fpath); autoload -U compinit && compinit -u -D; print $_comps[cove]")
 		cmd.Env = append(cmd.Env, "DEST="+share+"/zsh/site-functions")
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "_cove\n" {
@@ -84,7 +86,7 @@ func TestInstall(t *testing.T) {
 		}
 	})
 	t.Run("fish", func(t *testing.T) {
-		needShell(t, "fish")
+		testenv.NeedProgram(t, "fish")
 		cmd := d.command("fish", "-c", `complete -C "cove comp"`)
 		cmd.Env = append(cmd.Env, "XDG_DATA_DIRS="+share)
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "completion\t") {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"cove/internal/roff"
+	"cove/internal/testenv"
 )
 
 var update = goflag.Bool("update", false, "write what generated files should be")
@@ -230,7 +231,7 @@ func TestManualIsClean(t *testing.T) {
 	}
 	for _, reader := range [][]string{{"mandoc", "-T", "lint", "-W", "all"}, {"groff", "-man", "-Tutf8", "-K", "utf8", "-ww", "-z"}} {
 		t.Run(reader[0], func(t *testing.T) {
-			needShell(t, reader[0])
+			testenv.NeedProgram(t, reader[0])
 			for _, file := range files {
 				out, err := exec.Command(reader[0], append(reader[1:], file)...).CombinedOutput()
 				if err != nil || len(out) > 0 {

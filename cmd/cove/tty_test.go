@@ -280,9 +280,8 @@ print("tried")
 // behind it. On one of its own it may do what it likes.
 func TestSharedTerminalIsNotLocked(t *testing.T) {
 	python := "/usr/bin/python3"
-	if _, err := os.Stat(python); err != nil {
-		t.Skip("needs python3")
-	}
+	_, err := os.Stat(python)
+	testenv.Need(t, "python3", err)
 	script := `
 import ctypes, os, signal, struct
 libc = ctypes.CDLL(None, use_errno=True)

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,21 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cove/internal/stage"
+	"cove/internal/testenv"
 )
 
 // Every ABI has rights of its own: on a later kernel, what an earlier one would do.
 func TestABIs(t *testing.T) {
 	kernel, err := ABI()
-	if err != nil {
-		if r := strings.Split(os.Getenv("COVE_REQUIRE"), ","); slices.Contains(r, "landlock") || slices.Contains(r, "all") {
-			t.Fatalf("this test needs Landlock, which is missing here, and COVE_REQUIRE says that it must not be: %v", err)
-		}
-		t.Skipf("needs Landlock: %v", err)
-	}
-	python, err := exec.LookPath("/usr/bin/python3")
-	if err != nil {
-		t.Skip("needs python3")
-	}
+	testenv.Need(t, "landlock", err)
+	python := testenv.NeedProgram(t, "/usr/bin/python3")
 	const script = `
 import errno, fcntl, os, sys
 def attempt(name, f):
@@ -108,9 +99,8 @@ attempt("memory", lambda: os.open("/proc/self/fd/%d" % os.memfd_create("m"), os.
 
 // A rule that cannot be made is told by its own op.
 func TestRuleThatFails(t *testing.T) {
-	if _, err := ABI(); err != nil {
-		t.Skip(err)
-	}
+	_, err := ABI()
+	testenv.Need(t, "landlock", err)
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink("/usr", link); err != nil {
 		t.Fatal(err)

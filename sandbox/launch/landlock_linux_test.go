@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,20 +14,16 @@ import (
 
 	"cove/internal/mount"
 	"cove/internal/stage"
+	"cove/internal/testenv"
 	"cove/sandbox"
 )
 
-// needLandlock ends a test where the kernel has no Landlock that could be used. With COVE_REQUIRE that is a failure.
+// needLandlock ends a test where the kernel has no Landlock that could be used.
 func needLandlock(t *testing.T) {
 	t.Helper()
-	_, why := landlockABI()
-	if why == "" {
-		return
+	if _, why := landlockABI(); why != "" {
+		testenv.Need(t, "landlock", errors.New(why))
 	}
-	if r := strings.Split(os.Getenv("COVE_REQUIRE"), ","); slices.Contains(r, "landlock") || slices.Contains(r, "all") {
-		t.Fatalf("this test needs Landlock, which is missing here, and COVE_REQUIRE says that it must not be: %s", why)
-	}
-	t.Skip("needs Landlock: " + why)
 }
 
 // caught is CatchSignals, which a process can do once.
