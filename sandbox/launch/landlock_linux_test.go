@@ -98,7 +98,7 @@ func (l *leak) try(t *testing.T, landlocked bool) string {
 	if err := os.WriteFile(dir+"/f", []byte("secret\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	spec := sandbox.Spec{Home: sandbox.Set(sandbox.HomeNone, sandbox.Origin{}), TTY: sandbox.Set(sandbox.TTYKeep, sandbox.Origin{}),
+	spec := sandbox.Spec{Home: sandbox.Set(sandbox.HomeNone, sandbox.Origin{}), TTY: sandbox.Set(sandbox.TTYKeep, sandbox.Origin{}), Workdir: sandbox.Set("/", sandbox.Origin{}),
 		Command: []string{"/bin/sh", "-c", `cd /
 for n in $0/*; do [ "$n" = $0/f ] && echo list; done
 read line < $0/f && echo read
