@@ -37,7 +37,8 @@ type applyFlags struct {
 	Force     bool     `help:"also what was changed in your home meanwhile, or was never seen: what is there is kept for undo"`
 	Resume    bool     `help:"finish an apply that was stopped midway"`
 	JSON      bool     `name:"json" help:"print an object that says what was done"`
-	Words     []string `arg:"" optional:"" name:"box-and-paths"`
+	Box       string   `arg:"" optional:"" name:"box"` // or a path: pick tells
+	Paths     []string `arg:"" optional:"" name:"path"`
 }
 
 // applied is what cove apply --json prints, and cove undo.
@@ -66,7 +67,7 @@ func (c *applyFlags) run(a *app) (int, error) {
 	if u := history.Unfinished(); u != nil && !history.Busy() {
 		return exitFailed, &overlay.UnfinishedError{Applied: *u}
 	}
-	name, paths, err := a.pick(c.Words)
+	name, paths, err := a.pick(boxAndPaths(c.Box, c.Paths))
 	if err != nil {
 		return exitFailed, err
 	}
@@ -197,7 +198,7 @@ func (c *applyFlags) answer(a *app, r applied, unreadable *overlay.UnreadableErr
 
 // resume finishes what was stopped.
 func (c *applyFlags) resume(a *app) (int, error) {
-	if len(c.Words) > 0 {
+	if len(boxAndPaths(c.Box, c.Paths)) > 0 {
 		return exitFailed, resumeTakesNoPath()
 	}
 	history, err := a.history()
@@ -303,4 +304,12 @@ func (a *app) interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stop := launch.OnInterrupt(func() { cancel(errStopped) })
 	return ctx, func() { stop(); cancel(nil) }
+}
+
+// boxAndPaths is what was typed after the flags: the first word is a box or a path.
+func boxAndPaths(first string, more []string) []string {
+	if first == "" {
+		return more
+	}
+	return append([]string{first}, more...)
 }

@@ -14,8 +14,7 @@ var branchCommand = command{
 box on top of it BOX is only read: nothing runs in it and it is not removed. cove diff NEW lists what was changed in
 NEW, compared with your real home; what it lies on is in cove diff BOX.`,
 	examples: []string{
-		"cove branch setup try", "",
-		"cove run --box try -- make test", "as in setup, and setup stays as it is",
+		"cove branch setup try && cove run --box try -- make test", "as in setup, and setup stays as it is",
 	},
 	grammar: func() grammar { return &branchFlags{} }, run: byGrammar,
 }

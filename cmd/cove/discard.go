@@ -27,14 +27,15 @@ type discardFlags struct {
 	DryRun bool     `short:"n" help:"show what would be dropped, and do nothing"`
 	Yes    bool     `short:"y" help:"do not ask"`
 	JSON   bool     `name:"json" help:"print an object that says what was dropped"`
-	Words  []string `arg:"" optional:"" name:"box-and-paths"`
+	Box    string   `arg:"" optional:"" name:"box"` // or a path: pick tells
+	Paths  []string `arg:"" optional:"" name:"path"`
 }
 
 func (c *discardFlags) run(a *app) (int, error) {
 	if err := a.where(); err != nil {
 		return exitFailed, err
 	}
-	name, paths, err := a.pick(c.Words)
+	name, paths, err := a.pick(boxAndPaths(c.Box, c.Paths))
 	if err != nil {
 		return exitFailed, err
 	}
