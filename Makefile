@@ -14,7 +14,7 @@ test: ## everything: sets up what it needs (as root), then tests as root and as 
 	testdata/run
 
 machine: ## only the tests in the test machine: Debian's own kernel under qemu (as root)
-	testdata/setup
+	COVE_MACHINE=yes testdata/setup
 	testdata/machine/run
 
 check: ## what must be clean before a commit

@@ -17,10 +17,10 @@ import (
 
 // A rig is a box over a home, and the history beside them.
 type rig struct {
-	t                      testing.TB
-	upper, home, data      string
-	opts                   ApplyOptions
-	upperfd, homefd, fdsAt int
+	t                 testing.TB
+	upper, home, data string
+	opts              ApplyOptions
+	upperfd, homefd   int
 }
 
 func newRig(t testing.TB, dir string, b Backend) *rig {
