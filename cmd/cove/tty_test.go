@@ -189,9 +189,11 @@ func TestNestedShell(t *testing.T) {
 	s := shellWithCove(t)
 	s.types("PS1='outer> '\n")
 	s.sees("outer> ")
-	s.types("cove run --env PS1='inner> ' -- bash --norc --noprofile -i\n")
+	// Quoted so that the shell's prompt is seen, and not the line that sets it.
+	s.types("cove run --env PS1='in''ner> ' -- bash --norc --noprofile -i\n")
 	s.sees("inner> ")
-	s.types("sleep 100\n")
+	s.types("echo st''arts; sleep 100\n")
+	s.sees("starts")
 	time.Sleep(300 * time.Millisecond)
 	s.types("\x1a")
 	s.sees("Stopped")
