@@ -254,7 +254,7 @@ func TestStock(t *testing.T) {
 	left := slices.Clone(plan.Ops)
 	for _, s := range sandbox.Stock() {
 		at := slices.IndexFunc(left, func(op mount.Op) bool {
-			return op.Do == mount.Mount && op.Type == s.Type && slices.Equal(op.Options, s.Options)
+			return op.Do == mount.Mount && op.Alike(&s)
 		})
 		if at < 0 {
 			t.Errorf("nothing mounts %s with %v", s.Type, s.Options)

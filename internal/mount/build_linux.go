@@ -118,48 +118,31 @@ func pivot(l *stage.List, i int) {
 	closeFD(l, i, open(l, i, unix.AT_FDCWD, "/..", unix.O_DIRECTORY, unix.RESOLVE_NO_XDEV))
 }
 
-// parent adds opening the directory that holds target, in the new root seen from dir.
-func parent(l *stage.List, op int, dir any, target string, extra uint64) (fd stage.Slot, base string) {
-	d, base := path.Split(path.Clean(target))
-	return open(l, op, dir, d, unix.O_DIRECTORY, extra), base
-}
-
-// make adds mkdir (with all parents), file and symlink: the ops that leave something in the new root itself.
+// makeEntry adds mkdir (with all parents), file and symlink: the ops that leave something in the new root itself.
 func makeEntry(l *stage.List, i int, op Op, dir any, extra uint64) {
-	if inRoot(op.Target) { // which is dir, or the working directory
-		name := op.Target[1:]
-		switch op.Do {
-		case Mkdir:
-			l.Call(i, unix.SYS_MKDIRAT, dir, name, 0o755).Tolerate(unix.EEXIST)
-		case File:
-			l.Call(i, unix.SYS_MKNODAT, dir, name, unix.S_IFREG|0o444, 0).Tolerate(unix.EEXIST)
-		case Symlink:
-			l.Call(i, unix.SYS_SYMLINKAT, op.Source, dir, name)
+	// in adds what do does in the directory at p. The root itself is dir, or the working directory.
+	in := func(p string, do func(fd any)) {
+		if p == "/" {
+			do(dir)
+			return
 		}
-		return
+		fd := open(l, i, dir, p, unix.O_DIRECTORY, extra)
+		do(fd)
+		closeFD(l, i, fd)
 	}
+	target := path.Clean(op.Target)
+	up, name := path.Dir(target), path.Base(target)
 	switch op.Do {
 	case Mkdir:
 		at := "/"
-		for _, name := range strings.Split(strings.Trim(op.Target, "/"), "/") {
-			if at == "/" {
-				l.Call(i, unix.SYS_MKDIRAT, dir, name, 0o755).Tolerate(unix.EEXIST)
-				at += name
-				continue
-			}
-			fd := open(l, i, dir, at, unix.O_DIRECTORY, extra)
-			l.Call(i, unix.SYS_MKDIRAT, fd, name, 0o755).Tolerate(unix.EEXIST)
-			closeFD(l, i, fd)
+		for name := range strings.SplitSeq(strings.Trim(target, "/"), "/") {
+			in(at, func(fd any) { l.Call(i, unix.SYS_MKDIRAT, fd, name, 0o755).Tolerate(unix.EEXIST) })
 			at = path.Join(at, name)
 		}
 	case File:
-		fd, base := parent(l, i, dir, op.Target, extra)
-		l.Call(i, unix.SYS_MKNODAT, fd, base, unix.S_IFREG|0o444, 0).Tolerate(unix.EEXIST)
-		closeFD(l, i, fd)
+		in(up, func(fd any) { l.Call(i, unix.SYS_MKNODAT, fd, name, unix.S_IFREG|0o444, 0).Tolerate(unix.EEXIST) })
 	case Symlink:
-		fd, base := parent(l, i, dir, op.Target, extra)
-		l.Call(i, unix.SYS_SYMLINKAT, op.Source, fd, base)
-		closeFD(l, i, fd)
+		in(up, func(fd any) { l.Call(i, unix.SYS_SYMLINKAT, op.Source, fd, name) })
 	}
 }
 

@@ -2,7 +2,6 @@ package mount
 
 import (
 	"path"
-	"slices"
 	"strings"
 	"unsafe"
 
@@ -46,7 +45,7 @@ func (b *NewAPI) Stock(l *stage.List, i int, ops []Op) {
 func (b *NewAPI) take(l *stage.List, i int, op Op) stage.Slot {
 	for n := range b.stock {
 		s := &b.stock[n]
-		if !s.out && s.op.Type == op.Type && slices.Equal(s.op.Options, op.Options) {
+		if !s.out && s.op.Alike(&op) {
 			s.out = true
 			return s.fs
 		}

@@ -135,3 +135,8 @@ func (op Op) String() string {
 	}
 	return b.String()
 }
+
+// Alike tells whether two Mount ops make file systems of the same type and options, wherever they are mounted.
+func (op *Op) Alike(other *Op) bool {
+	return op.Type == other.Type && slices.Equal(op.Options, other.Options)
+}

@@ -89,7 +89,7 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 		return report, errors.Join(err, remove(b))
 	case err != nil:
 		return report, errors.Join(err, b.Close())
-	case spec.Drop || report.Changes+report.RootChanges == 0 && !kept:
+	case !stays(b, spec, report):
 		report.Dropped = true
 		return report, remove(b)
 	}
@@ -97,6 +97,12 @@ func Run(spec sandbox.Spec, host sandbox.Host, opt Options) (*sandbox.Report, er
 		opt.notify("cannot keep the report: %v", err)
 	}
 	return report, b.Close()
+}
+
+// stays tells whether a box is kept after a run: one that was kept before is, and one that holds changes, unless they are
+// to be dropped.
+func stays(b *box.Box, spec sandbox.Spec, report *sandbox.Report) bool {
+	return !spec.Drop && (b.Existed() || report.Changes+report.RootChanges != 0)
 }
 
 // checkStreams refuses what would show the program the host's tree: /proc/self/fd/0/.. of a directory.
@@ -188,7 +194,7 @@ func runIn(b *box.Box, spec sandbox.Spec, host sandbox.Host, opt Options) (*sand
 		report.ExitCode = 128 + report.Signal
 	}
 	err = settle(b, plan, host, report)
-	if b != nil && (b.Existed() || report.Changes != 0) && !spec.Drop {
+	if b != nil && stays(b, spec, report) {
 		// The box stays, and may be wanted at once: an overlay whose upper layer is still mounted elsewhere is EBUSY.
 		s.end()
 	}
@@ -260,8 +266,7 @@ func prepare(b *box.Box, plan *sandbox.Plan, host sandbox.Host) error {
 
 // settle counts what the program changed, and keeps the plan of a box that stays.
 func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.Report) error {
-	count := func(upper, lower string, opt overlay.Options) int {
-		n, err := overlay.Count(context.Background(), upper, lower, opt)
+	counted := func(n int, err error) int {
 		if err != nil {
 			report.Notes = append(report.Notes, "not everything that changed could be read: "+err.Error())
 			n = max(n, 1)
@@ -273,17 +278,13 @@ func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.R
 		f := plan.Home.Front
 		opt := overlay.Options{Backend: overlay.Backend(plan.Home.Backend), Hidden: f.Hide, Mounts: slices.Concat(f.Dirs, f.Files)}
 		settled, err, err2 := settleBase(b, plan.Home.Path, opt)
-		n := settled.Changes
-		if err != nil {
-			report.Notes = append(report.Notes, "not everything that changed could be read: "+err.Error())
-			n = max(n, 1)
-		} else if !plan.Home.RootCow {
-			b.Meta.Tally = &box.Tally{Changes: n, Bytes: settled.Bytes}
+		report.Changes = counted(settled.Changes, err)
+		if err == nil && !plan.Home.RootCow {
+			b.Meta.Tally = &box.Tally{Changes: report.Changes, Bytes: settled.Bytes}
 		}
 		if err2 != nil {
 			report.Notes = append(report.Notes, err2.Error())
 		}
-		report.Changes = n
 		if settled.Underneath > 0 {
 			report.Notes = append(report.Notes, fmt.Sprintf("%d of the paths that changed in the box were changed in your real home, too, while the program ran", settled.Underneath))
 		}
@@ -294,7 +295,7 @@ func settle(b *box.Box, plan *sandbox.Plan, host sandbox.Host, report *sandbox.R
 		}
 	}
 	if plan.Home.RootCow {
-		report.RootChanges = count(b.RootUpper(), b.Meta.Root, overlay.Options{Backend: overlay.Kernel, Made: b.Meta.Made})
+		report.RootChanges = counted(overlay.Count(context.Background(), b.RootUpper(), b.Meta.Root, overlay.Options{Backend: overlay.Kernel, Made: b.Meta.Made}))
 	}
 	if report.Changes+report.RootChanges == 0 {
 		return nil

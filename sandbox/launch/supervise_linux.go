@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -172,7 +171,7 @@ func (s *supervisor) failure(op int32, errno syscall.Errno) error {
 func (s *supervisor) stocked(n int) *mount.Op {
 	stock := sandbox.Stock()
 	for i := range s.plan.Ops {
-		if op := &s.plan.Ops[i]; op.Do == mount.Mount && op.Type == stock[n].Type && slices.Equal(op.Options, stock[n].Options) {
+		if op := &s.plan.Ops[i]; op.Do == mount.Mount && op.Alike(&stock[n]) {
 			return op
 		}
 	}
@@ -195,10 +194,7 @@ func CatchSignals() (*Signals, error) { return signals.Catch(forwarded...) }
 
 // await waits until the stage has something to say, or is gone, and passes signals on meanwhile.
 func (s *supervisor) await() {
-	poll := []unix.PollFd{{Fd: int32(s.proc.FD()), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
-	if s.opt.Signals != nil {
-		poll[1].Fd = int32(s.opt.Signals.FD())
-	}
+	poll := []unix.PollFd{{Fd: int32(s.proc.FD()), Events: unix.POLLIN}, {Fd: int32(s.opt.Signals.FD()), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(poll, s.patience())
 		s.passOn()
@@ -211,9 +207,6 @@ func (s *supervisor) await() {
 
 // passOn forwards the signals that came.
 func (s *supervisor) passOn() {
-	if s.opt.Signals == nil {
-		return
-	}
 	for sig, ok := s.opt.Signals.Next(); ok; sig, ok = s.opt.Signals.Next() {
 		s.forward(sig)
 	}

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Caught are the signals of one Catch.
+// Caught are the signals of one Catch. A nil one has caught none.
 type Caught struct {
 	read int
 	old  []saved
@@ -74,6 +74,9 @@ func Catch(sigs ...syscall.Signal) (*Caught, error) {
 
 // Add catches one more signal, unless it is ignored.
 func (c *Caught) Add(sig syscall.Signal) {
+	if c == nil {
+		return
+	}
 	var old action
 	sigaction(sig, nil, &old)
 	if old.handler == sigIgnore {
@@ -84,11 +87,19 @@ func (c *Caught) Add(sig syscall.Signal) {
 	sigaction(sig, &action{handler, saRestorer | saOnstack | saRestart, restorer, ^uint64(0)}, nil)
 }
 
-// FD becomes readable when there is a signal.
-func (c *Caught) FD() int { return c.read }
+// FD becomes readable when there is a signal. It is -1, which poll(2) passes over, where none can come.
+func (c *Caught) FD() int {
+	if c == nil {
+		return -1
+	}
+	return c.read
+}
 
 // Next returns a signal that came, in the order in which they came. It does not wait; ok is false where there is none.
 func (c *Caught) Next() (sig syscall.Signal, ok bool) {
+	if c == nil {
+		return 0, false
+	}
 	var n int32
 	for {
 		got, err := unix.Read(c.read, (*[4]byte)(unsafe.Pointer(&n))[:])
