@@ -102,6 +102,7 @@ func TestArrows(t *testing.T) {
 // start nothing.)
 var heavy = map[string]string{
 	"net":           "0.1 ms, and a resolver of its own",
+	"os/signal":     "threads that wake one another: internal/sys/signals",
 	"net/http":      "0.2 ms and 3 MB",
 	"crypto/tls":    "0.1 ms",
 	"text/template": "keeps the linker from dropping methods",

@@ -1,10 +1,12 @@
 package main
 
 import (
-	"context"
-	"os/signal"
+	"errors"
+	"os"
 	"slices"
-	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"cove/profiles"
 	"cove/sandbox"
@@ -49,8 +51,17 @@ func (c *doctorFlags) run(a *app) (int, error) {
 	if err := a.where(); err != nil {
 		return exitFailed, err
 	}
-	a.ui.quiet = c.Quiet
-	findings, err := a.examine()
+	signals, err := launch.CatchSignals()
+	if err != nil {
+		return exitFailed, err
+	}
+	findings, err := a.examine(signals)
+	signals.Release()
+	if stopped := (*launch.SignalError)(nil); errors.As(err, &stopped) {
+		// All was taken away; now die of it as any program does.
+		unix.Kill(os.Getpid(), stopped.Signal)
+		time.Sleep(time.Second)
+	}
 	if err != nil {
 		return exitFailed, err
 	}
@@ -74,12 +85,10 @@ func (c *doctorFlags) run(a *app) (int, error) {
 }
 
 // examine tries everything, and at last what cove run does without flags.
-func (a *app) examine() ([]sandbox.Finding, error) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
+func (a *app) examine(signals *launch.Signals) ([]sandbox.Finding, error) {
 	done := a.ui.patience("trying what sandboxes need")
 	defer done()
-	m, err := launch.Examine(ctx, a.dirs)
+	m, err := launch.Examine(a.dirs, signals)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +101,10 @@ func (a *app) examine() ([]sandbox.Finding, error) {
 		m.Sandbox, m.SandboxHint = sandbox.No(profileBroken(err)), "cove profile check default"
 		return sandbox.Diagnose(m), nil
 	}
-	if err := launch.Try(a.dirs, spec); err != nil {
+	stopped := (*launch.SignalError)(nil)
+	if err := launch.Try(a.dirs, spec, signals); errors.As(err, &stopped) {
+		return nil, err
+	} else if err != nil {
 		m.Sandbox, m.SandboxHint = sandbox.No(err.Error()), adviceOn(err)
 	} else {
 		m.Sandbox = sandbox.Yes

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,13 +27,13 @@ import (
 // Examine tries all that sandboxes need, one after the other, for sandbox.Diagnose. Nothing is taken from memory, as
 // Probe does, and nothing stays: directories that had to be made are removed again.
 //
-// It makes some twenty processes, and ends early, with ctx's error, where ctx does.
-func Examine(ctx context.Context, dirs Dirs) (*sandbox.Machine, error) {
+// It makes some twenty processes, and ends early, with a *SignalError, where a signal comes.
+func Examine(dirs Dirs, signals *Signals) (*sandbox.Machine, error) {
 	host, err := Probe(dirs, sandbox.Spec{Home: sandbox.Set(sandbox.HomeNone, sandbox.Origin{})})
 	if err != nil {
 		return nil, err
 	}
-	x := &examiner{host: host, dirs: dirs, m: &sandbox.Machine{
+	x := &examiner{host: host, dirs: dirs, signals: signals, m: &sandbox.Machine{
 		Kernel: host.Kernel, User: host.User, Home: host.Files(host.User.Home).Real,
 		MountSetattr: host.Features.MountSetattr, NewMountAPI: host.Features.NewMountAPI,
 		SeccompFilter: host.Features.SeccompFilter, CgroupNS: host.Features.CgroupNS,
@@ -49,22 +48,40 @@ func Examine(ctx context.Context, dirs Dirs) (*sandbox.Machine, error) {
 		x.kernelOverlay, x.fuseOverlay, x.subids,
 	} {
 		look()
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if x.stopped == nil {
+			x.stopped = pending(signals)
+		}
+		if x.stopped != nil {
+			return nil, x.stopped
 		}
 	}
 	return x.m, nil
 }
 
+// A SignalError says that a signal came before all was looked at.
+type SignalError struct{ Signal syscall.Signal }
+
+func (e *SignalError) Error() string { return "stopped by a signal (" + e.Signal.String() + ")" }
+
+// pending tells of a signal that came, and is to end what goes on.
+func pending(signals *Signals) error {
+	for sig, ok := signals.Next(); ok; sig, ok = signals.Next() {
+		if sig != unix.SIGWINCH && sig != unix.SIGCONT {
+			return &SignalError{sig}
+		}
+	}
+	return nil
+}
+
 // Try runs a program that does nothing as spec says, in a box that is not kept, and tells what stopped it. Where the
-// sandbox does not have that program the sandbox is there, and all is well.
-func Try(dirs Dirs, spec sandbox.Spec) error {
+// sandbox does not have that program the sandbox is there, and all is well. A signal is a *SignalError.
+func Try(dirs Dirs, spec sandbox.Spec, signals *Signals) error {
 	trial, err := newTrialDir(dirs)
 	defer trial.remove()
 	if err != nil {
 		return err
 	}
-	return trial.run(spec)
+	return trial.run(spec, signals)
 }
 
 // A trialDir is a data directory for trials, where the real one is.
@@ -123,7 +140,7 @@ func (t *trialDir) remove() {
 	}
 }
 
-func (t *trialDir) run(spec sandbox.Spec) error {
+func (t *trialDir) run(spec sandbox.Spec, signals *Signals) error {
 	spec.Command, spec.Box, spec.Drop = []string{"true"}, "", true
 	spec.TTY = sandbox.Setting[string]{}
 	if !spec.Workdir.IsSet {
@@ -134,10 +151,12 @@ func (t *trialDir) run(spec sandbox.Spec) error {
 		return err
 	}
 	host.TTY = sandbox.TTY{}
-	// Signals end us, and by that the sandbox.
-	report, err := Run(spec, host, Options{Dirs: t.dirs, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+	report, err := Run(spec, host, Options{Dirs: t.dirs, Signals: signals, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 	if exec := (*ExecError)(nil); errors.As(err, &exec) {
 		return nil
+	}
+	if err == nil && report.Signal != 0 {
+		return &SignalError{syscall.Signal(report.Signal)} // ours, passed on
 	}
 	if err == nil && report.ExitCode != 0 {
 		return fmt.Errorf("true(1) ended with status %d", report.ExitCode)
@@ -147,10 +166,12 @@ func (t *trialDir) run(spec sandbox.Spec) error {
 
 // examiner fills a Machine in.
 type examiner struct {
-	m     *sandbox.Machine
-	host  sandbox.Host
-	dirs  Dirs
-	trial trialDir
+	m       *sandbox.Machine
+	host    sandbox.Host
+	dirs    Dirs
+	trial   trialDir
+	signals *Signals
+	stopped error // by a signal
 }
 
 // errnoOf is the name of the errno in err, or "".
@@ -177,6 +198,7 @@ func (x *examiner) attempt(flags uintptr, build func(l *stage.List)) sandbox.Err
 	}
 	s.Direct = true
 	l := &s.Setup
+	l.CloseInherited(stepMount)
 	if flags&unix.CLONE_NEWUSER != 0 {
 		m, err := userns.Plan(x.host.User, userns.Ranges{}, sandbox.UIDKeep, sandbox.IDsSingle)
 		if err != nil {
@@ -473,7 +495,11 @@ func (x *examiner) run(spec sandbox.Spec) error {
 	if x.m.Data.Errno != "" {
 		return errors.New("cannot be tried, as boxes cannot be kept")
 	}
-	return x.trial.run(spec)
+	err := x.trial.run(spec, x.signals)
+	if s := (*SignalError)(nil); errors.As(err, &s) {
+		x.stopped = err
+	}
+	return err
 }
 
 func featureOf(err error) sandbox.Feature {
@@ -522,6 +548,8 @@ func (x *examiner) cgroups() {
 	reached := strings.HasPrefix(own, manager+"/") ||
 		unix.Access(path.Join(runtime, "systemd/private"), unix.W_OK) == nil || unix.Access(path.Join(runtime, "bus"), unix.W_OK) == nil
 	switch {
+	case x.host.User.UID == 0 && !x.m.Around.Nested && delegated(root): // all of it
+		c.Path = "/"
 	case reached && delegated(root+manager):
 		c.Path, c.Manager = manager, true
 	case delegated(root + own):

@@ -1,14 +1,14 @@
 package launch
 
 import (
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"cove/sandbox"
 	"cove/userns"
@@ -36,16 +36,19 @@ func TestExamineLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := Examine(t.Context(), dirs)
+	signals, err := caught()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Examine(dirs, signals)
 	if err != nil || m.Data.Errno != "" || m.Data.Exists {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	if left, _ := os.ReadDir(home); len(left) > 0 {
 		t.Errorf("it left %v", left)
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Examine(ended, dirs); !errors.Is(err, context.Canceled) {
+	unix.Kill(os.Getpid(), unix.SIGUSR1)
+	if m, err := Examine(dirs, signals); m != nil || err == nil || err.Error() != "stopped by a signal (user defined signal 1)" {
 		t.Errorf("told to end, it said %v", err)
 	}
 	if left, _ := os.ReadDir(home); len(left) > 0 {
@@ -61,7 +64,7 @@ func TestExamineLeavesNothing(t *testing.T) {
 	os.Chmod(old+"/boxes/x/work/work", 0)
 	hours := time.Now().Add(-2 * time.Hour)
 	os.Chtimes(old, hours, hours)
-	if err := Try(dirs, sandbox.Spec{Home: sandbox.Set(sandbox.HomeTmpfs, sandbox.Origin{})}); err != nil {
+	if err := Try(dirs, sandbox.Spec{Home: sandbox.Set(sandbox.HomeTmpfs, sandbox.Origin{})}, signals); err != nil {
 		t.Error(err)
 	}
 	if left, _ := os.ReadDir(dirs.Data); len(left) != 1 || left[0].Name() != filepath.Base(young) {
@@ -77,7 +80,11 @@ func TestExamineWithoutPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	dirs := Dirs{Config: home + "/config", Data: home + "/file/cove", Runtime: home + "/file/cove/run"}
-	m, err := Examine(t.Context(), dirs)
+	signals, err := caught()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Examine(dirs, signals)
 	if err != nil || m.Data.Errno != "ENOTDIR" || m.Fuse.OK || m.UserNS != "" || m.Kernel == "" || m.Data.On != home+"/file" {
 		t.Errorf("%+v, %v", m, err)
 	}
