@@ -40,7 +40,7 @@ func (p *performer) hold(a *amend) (fd int, st unix.Stat_t, err error) {
 		fd, err = unix.Openat(p.home, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	} else {
 		var dir int
-		if dir, err = p.dirs.dir(path.Dir(a.Path)); err == nil {
+		if dir, err = p.dirs.dir(parentOf(a.Path)); err == nil {
 			fd, err = unix.Openat(dir, path.Base(a.Path), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"time"
 
@@ -126,7 +125,7 @@ func (pl *Plan) stage(ctx context.Context, e *entry, r *Result, tell func(Step))
 	all := pl.Paths()
 	few := all <= syncFew
 	for n := 0; n < len(pl.ops); n += slotsPerDir {
-		if err := mkdirAt(e.slots, path.Dir(slotOf(n))); err != nil {
+		if err := mkdirAt(e.slots, parentOf(slotOf(n))); err != nil {
 			return err
 		}
 	}
@@ -214,7 +213,7 @@ func (pl *Plan) stage(ctx context.Context, e *entry, r *Result, tell func(Step))
 		return err
 	}
 	for n := 0; n < len(pl.ops); n += slotsPerDir {
-		dir, err := openDir(e.slots, path.Dir(slotOf(n)), unix.O_RDONLY)
+		dir, err := openDir(e.slots, parentOf(slotOf(n)), unix.O_RDONLY)
 		if err != nil {
 			return err
 		}
@@ -263,7 +262,7 @@ func (e *entry) perform(home int, resumed bool, r *Result, tell func(Step)) erro
 func (p *performer) syncHome() error {
 	var dirs []string
 	for _, o := range p.e.ops {
-		if d := path.Dir(o.Path); len(dirs) == 0 || dirs[len(dirs)-1] != d {
+		if d := parentOf(o.Path); len(dirs) == 0 || dirs[len(dirs)-1] != d {
 			dirs = append(dirs, d)
 		}
 	}
@@ -306,7 +305,7 @@ func (p *performer) syncSlots() error {
 			continue
 		}
 		last = o.N / slotsPerDir
-		fd, err := openDir(p.e.slots, path.Dir(slotOf(o.N)), unix.O_RDONLY)
+		fd, err := openDir(p.e.slots, parentOf(slotOf(o.N)), unix.O_RDONLY)
 		if err != nil {
 			return err
 		}

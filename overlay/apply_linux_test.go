@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"cove/internal/box"
 )
 
 // A rig is a box over a home, and the history beside them.
@@ -281,11 +283,11 @@ func TestApplyPart(t *testing.T) {
 func TestApplyDangerous(t *testing.T) {
 	r := newRig(t, t.TempDir(), Kernel)
 	r.opts.Dangerous = false
-	r.opts.Danger = func(c Change) string {
+	r.opts.Danger = func(c Change) (string, bool) {
 		if filepath.Base(c.Path) == "evil" {
-			return "runs"
+			return "runs", c.Path == "evil"
 		}
-		return ""
+		return "", false
 	}
 	r.opts.Own, r.opts.Never = []string{".config/cove"}, []string{".local/share/cove"}
 	plant(t, r.home, "dir .local", "dir .local/share", "dir .local/share/cove", "file .local/share/cove/x x", "dir .config", "dir .config/cove")
@@ -361,5 +363,78 @@ func TestTwoAppliesAtOnce(t *testing.T) {
 	h.Close()
 	if err := h2.Lock(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// dig makes directories in one another, with a file in the last.
+func dig(t testing.TB, dir string, depth, length int) {
+	t.Helper()
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	name := strings.Repeat("n", length)
+	for i := 0; err == nil && i < depth; i++ {
+		if err = unix.Mkdirat(fd, name, 0o755); err == nil {
+			var next int
+			next, err = openDir(fd, name, unix.O_PATH)
+			unix.Close(fd)
+			fd = next
+		}
+	}
+	if err == nil {
+		var f int
+		if f, err = unix.Openat(fd, "bottom", unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC, 0o644); err == nil {
+			unix.Close(f)
+		}
+	}
+	unix.Close(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Trees may be deeper than any path can be long.
+func TestApplyDeep(t *testing.T) {
+	const depth, length = 500, 250
+	dir := quickDir(t)
+	r := newRig(t, dir, Kernel)
+	t.Cleanup(func() {
+		fd := openPath(t, dir)
+		for _, name := range []string{"home", "upper", "undo"} {
+			box.RemoveTree(fd, name)
+		}
+	})
+	mkdirs(t, r.home+"/old", r.upper+"/new")
+	dig(t, r.home+"/old", depth, length)
+	dig(t, r.upper+"/new", depth, length)
+	plant(t, r.upper, "white old")
+	bottom := func(top string) bool {
+		rel := top + strings.Repeat("/"+strings.Repeat("n", length), depth)
+		fd, err := openBeneath(r.homefd, rel, unix.O_PATH)
+		if err != nil {
+			return false
+		}
+		defer unix.Close(fd)
+		id, err := identAt(fd, "bottom")
+		return err == nil && !id.none()
+	}
+	now := time.Now()
+	r.opts.Base = ReadBase(nil, Runs{First: now, Last: now})
+	h := r.history()
+	defer h.Close()
+	start := time.Now()
+	res, err := h.Apply(context.Background(), r.plan(), nil)
+	if err != nil || len(res.Refused) > 0 || !bottom("new") || bottom("old") {
+		t.Fatalf("%v, %v", err, res.Refused)
+	}
+	t.Logf("applied in %v", time.Since(start))
+	start = time.Now()
+	back, err := h.Undo(context.Background(), res.ID, UndoOptions{Home: r.homefd, Upper: r.upperfd}, nil)
+	if err != nil || len(back.Refused) > 0 || !back.Boxed || bottom("new") || !bottom("old") {
+		t.Fatalf("%v, %+v", err, back)
+	}
+	t.Logf("taken back in %v", time.Since(start))
+	// One of the deepest, alone.
+	rel := "new" + strings.Repeat("/"+strings.Repeat("n", length), depth) + "/bottom"
+	if res, err = h.Apply(context.Background(), r.plan(rel), nil); err != nil || len(res.Refused) > 0 || !bottom("new") {
+		t.Fatalf("%v, %v", err, res.Refused)
 	}
 }

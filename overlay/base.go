@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,9 +129,10 @@ func (r *baseReader) advance() {
 // A Base is what the home was like where a box changed it.
 type Base struct {
 	notes  map[string]note
-	covers int64 // as in baseReader
-	first  int64 // T0 of the first run
-	last   int64 // and of the last
+	tops   pathSet // of these, what was no directory: nothing below has a note
+	covers int64   // as in baseReader
+	first  int64   // T0 of the first run
+	last   int64   // and of the last
 }
 
 // ReadBase reads what Settle wrote; from may be nil, where nothing was written or it cannot be read.
@@ -142,10 +142,15 @@ func ReadBase(from io.Reader, runs Runs) *Base {
 		return b
 	}
 	r := readNotes(from)
+	var tops []string
 	for r.next != "" {
 		b.notes[r.next] = r.note
+		if r.id.none() || !r.id.isDir() {
+			tops = append(tops, r.next)
+		}
 		r.advance()
 	}
+	b.tops = newPathSet(tops)
 	if r.err == nil {
 		b.covers = r.covers
 	}
@@ -159,11 +164,8 @@ func (b *Base) of(p string) (n note, ok, complete bool) {
 	if n, ok = b.notes[p]; ok {
 		return n, true, complete
 	}
-	for q := p; q != "."; {
-		q = path.Dir(q)
-		if n, ok = b.notes[q]; ok && (n.id.none() || !n.id.isDir()) {
-			return note{T0: n.T0}, true, complete
-		}
+	if i := b.tops.above(p); i >= 0 {
+		return note{T0: b.notes[b.tops.paths[i]].T0}, true, complete
 	}
 	return note{}, false, complete
 }
@@ -187,21 +189,4 @@ func (b *Base) since(p string) int64 {
 		return n.T0
 	}
 	return b.first
-}
-
-// before tells whether a comes before b in the order of Walk: names one by one, a directory before what is in it.
-func before(a, b string) bool {
-	if a == "." || b == "." {
-		return a == "." && b != "."
-	}
-	for i := range min(len(a), len(b)) {
-		switch {
-		case a[i] == b[i]:
-		case a[i] == '/' || b[i] == '/':
-			return a[i] == '/'
-		default:
-			return a[i] < b[i]
-		}
-	}
-	return len(a) < len(b)
 }

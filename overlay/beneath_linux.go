@@ -112,13 +112,26 @@ func (o *opener) dir(rel string) (int, error) {
 	if o.fd >= 0 && o.rel == rel {
 		return o.fd, nil
 	}
-	fd, err := openBeneath(o.root, rel, unix.O_PATH)
+	from, rest := o.root, rel
+	if o.fd >= 0 && len(rel) > len(o.rel) && under(rel, o.rel) {
+		from, rest = o.fd, rel[len(o.rel)+1:] // deep trees are gone down step by step
+	}
+	fd, err := openBeneath(from, rest, unix.O_PATH)
 	if err != nil {
 		return -1, err
 	}
 	o.close()
 	o.rel, o.fd = rel, fd
 	return fd, nil
+}
+
+// read opens the directory rel to read its names. It is the caller's.
+func (o *opener) read(rel string) (int, error) {
+	fd, err := o.dir(rel)
+	if err != nil {
+		return -1, err
+	}
+	return openDir(fd, ".", unix.O_RDONLY)
 }
 
 func (o *opener) close() {

@@ -2,7 +2,6 @@ package overlay
 
 import (
 	"context"
-	"path"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +28,7 @@ func (b *Base) Conflict(ctx context.Context, home int, c Change) string {
 		return neverSeen
 	}
 	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now) == nil && now.Nano() < b.last { // as files are dated
+	if unix.ClockGettime(unix.CLOCK_REALTIME, &now) == nil && now.Nano() < b.last {
 		return clockBack
 	}
 	n, ok, complete := b.of(c.Path)
@@ -101,7 +100,7 @@ func (b *Base) below(ctx context.Context, home int, p string, t0, again int64) s
 
 // changedInside does the same without the directory itself.
 func changedInside(ctx context.Context, root int, rel string, t0 int64) (what string) {
-	err := visit(ctx, root, rel, func(_ int, below string, st *unix.Stat_t) error {
+	err := visit(ctx, root, rel, func(_ uint64, below string, st *unix.Stat_t) error {
 		if st.Ctim.Nano() > t0 {
 			what = "would take along " + strconv.Quote(below) + ", which changed in your home after the program had begun"
 			return errStop
@@ -120,11 +119,13 @@ const (
 	errSkip = unix.ENOTDIR
 )
 
-// visit calls do for all that is below the directory rel of root, a directory before what is in it, with its path
-// relative to rel. No link is followed, and it may be as deep as it likes.
-func visit(ctx context.Context, root int, rel string, do func(dirfd int, below string, st *unix.Stat_t) error) error {
+// visit calls do for all that is below the directory rel of root, a directory before what is in it, with the inode of
+// the directory that it is in, and its path relative to rel. No link is followed, and it may be as deep as it likes.
+func visit(ctx context.Context, root int, rel string, do func(dir uint64, below string, st *unix.Stat_t) error) error {
 	buf := buffers.Get().(*[chunk]byte)
 	defer buffers.Put(buf)
+	dirs := newOpener(root)
+	defer dirs.close()
 	todo := []string{""}
 	for len(todo) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -132,11 +133,21 @@ func visit(ctx context.Context, root int, rel string, do func(dirfd int, below s
 		}
 		at := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		fd, err := openBeneath(root, path.Join(rel, at), unix.O_RDONLY)
+		dir := rel
+		if at != "" {
+			dir = rel + "/" + at
+			at += "/"
+		}
+		fd, err := dirs.read(dir)
 		if err != nil {
 			return err
 		}
-		names, err := readNames(fd, buf[:])
+		var self unix.Stat_t
+		err = unix.Fstat(fd, &self)
+		var names []string
+		if err == nil {
+			names, err = readNames(fd, buf[:])
+		}
 		for i := 0; i < len(names) && err == nil; i++ {
 			var st unix.Stat_t
 			err = unix.Fstatat(fd, names[i], &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
@@ -144,15 +155,15 @@ func visit(ctx context.Context, root int, rel string, do func(dirfd int, below s
 				err = nil
 				continue
 			}
-			if err == nil {
-				p := path.Join(at, names[i])
-				err = do(fd, p, &st)
-				if err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
-					todo = append(todo, p)
-				}
-				if err == errSkip {
-					err = nil
-				}
+			if err != nil {
+				break
+			}
+			err = do(self.Ino, at+names[i], &st)
+			if err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+				todo = append(todo, at+names[i])
+			}
+			if err == errSkip {
+				err = nil
 			}
 		}
 		unix.Close(fd)

@@ -145,7 +145,7 @@ func danger1(c Change, d *Dangers) (why []Hazard, look bool) {
 		d = plainDangers()
 	}
 	if c.Flags.Has(Hidden) {
-		why = append(why, Hazard{Class: classHidden, Why: "the program never saw what is really there"})
+		why = append(why, Hazard{Class: HazardHidden, Why: "the program never saw what is really there"})
 	}
 	made := c.Kind == Added || c.Kind == Modified || c.Kind == Retyped
 	taken := c.Kind == Deleted || c.Kind == Retyped

@@ -53,3 +53,31 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+// What must be named is left out with Dangerous, too.
+func TestApplyNamedDanger(t *testing.T) {
+	r := newRig(t, t.TempDir(), Kernel)
+	plant(t, r.upper, "file a a", "file b b")
+	r.opts.Danger = func(c Change) (string, bool) { return "is dangerous", c.Path == "b" }
+	refused := func(paths ...string) (list string) {
+		r.opts.Select = Select(paths...)
+		pl, err := PlanApply(t.Context(), r.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range pl.Refused {
+			list += x.Path
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		dangerous bool
+		paths     []string
+		want      string
+	}{{false, nil, "ab"}, {true, nil, "b"}, {false, []string{"a", "b"}, ""}, {true, []string{"b"}, ""}} {
+		r.opts.Dangerous = tt.dangerous
+		if got := refused(tt.paths...); got != tt.want {
+			t.Errorf("%v %q: %q are left out, not %q", tt.dangerous, tt.paths, got, tt.want)
+		}
+	}
+}

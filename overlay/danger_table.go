@@ -27,9 +27,11 @@ const (
 	classAccess     = "access"
 	classLink       = "link"
 	classSpecial    = "special"
-	classHidden     = "hidden"
 	classYours      = "yours"
 )
+
+// HazardHidden is the class of what the flag Hidden says, too.
+const HazardHidden = "hidden"
 
 // dangers is the table. A program that is not in it can be added in danger.toml.
 //

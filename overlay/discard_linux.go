@@ -99,7 +99,7 @@ func Discard(ctx context.Context, opts DiscardOptions) (Discarded, error) {
 	}
 	if opts.Alone {
 		for p := range opts.Select.named {
-			x.prune(path.Dir(p))
+			x.prune(parentOf(p))
 		}
 	}
 	return d, nil
@@ -218,7 +218,7 @@ func (x *discarder) drop(p string) error {
 	if err := x.openUp(p); err != nil {
 		return err
 	}
-	dir, err := x.dirs.dir(path.Dir(p))
+	dir, err := x.dirs.dir(parentOf(p))
 	if err == unix.ENOENT {
 		return nil
 	} else if err != nil {
@@ -412,8 +412,8 @@ func (x *discarder) clearOpaque(fd int) error {
 
 // prune removes directories on the way that hold nothing any more and are like the home's.
 func (x *discarder) prune(dir string) {
-	for ; dir != "."; dir = path.Dir(dir) {
-		parent, err := x.dirs.dir(path.Dir(dir))
+	for ; dir != "."; dir = parentOf(dir) {
+		parent, err := x.dirs.dir(parentOf(dir))
 		if err != nil || !spent(parent, x.Home, dir, x.Options) {
 			return
 		}

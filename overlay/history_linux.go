@@ -338,9 +338,15 @@ func (e *entry) writeJournal() error {
 	return syncFile(e.h.fd)
 }
 
-// tree reads what was put into the directories of ops: by the ops' numbers and the paths below.
-func (e *entry) tree() (map[int]map[string]ident, error) {
-	all := map[int]map[string]ident{}
+// A leaf is where a file was put: its directory's inode, and its name there. (Not its path, which may be a megabyte.)
+type leaf struct {
+	dir  uint64
+	name string
+}
+
+// tree reads what was put into the directories of ops, by the ops' numbers.
+func (e *entry) tree() (map[int]map[leaf]ident, error) {
+	all := map[int]map[leaf]ident{}
 	f, err := openEntryFile(e.fd, "tree")
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, nil
@@ -354,25 +360,25 @@ func (e *entry) tree() (map[int]map[string]ident, error) {
 		if err == io.EOF && line == "" {
 			return all, nil
 		}
-		f := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 6)
-		if err != nil || len(f) != 6 {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 7)
+		if err != nil || len(f) != 7 {
 			return nil, errJournal
 		}
-		var v [5]int64
+		var v [6]int64
 		for i := range v {
 			if v[i], err = strconv.ParseInt(f[i], 10, 64); err != nil {
 				return nil, errJournal
 			}
 		}
-		p, err := strconv.Unquote(f[5])
+		name, err := strconv.Unquote(f[6])
 		if err != nil {
 			return nil, errJournal
 		}
 		n := int(v[0])
 		if all[n] == nil {
-			all[n] = map[string]ident{}
+			all[n] = map[leaf]ident{}
 		}
-		all[n][p] = ident{Ino: uint64(v[1]), Mode: uint32(v[2]), Size: v[3], MTime: v[4]}
+		all[n][leaf{uint64(v[1]), name}] = ident{Ino: uint64(v[2]), Mode: uint32(v[3]), Size: v[4], MTime: v[5]}
 	}
 }
 

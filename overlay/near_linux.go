@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,7 +41,7 @@ func findNear(e *entry, home int) error {
 	defer dirs.close()
 	last, near := "", false
 	for _, o := range e.ops {
-		if d := path.Dir(o.Path); d != last {
+		if d := parentOf(o.Path); d != last {
 			fd, err := dirs.dir(d)
 			if err != nil {
 				continue // forward will say so
@@ -362,7 +362,7 @@ func (p *performer) backNear(o *op) error {
 		if s.there.none() {
 			return nil
 		}
-		if !p.asApplied(o, s.there, s.put) {
+		if !p.asCopied(&s) {
 			return conflict(changedSince)
 		}
 		return p.takeAway(&s)
@@ -373,7 +373,7 @@ func (p *performer) backNear(o *op) error {
 		if s.there.none() && !p.force {
 			return conflict(removedSince)
 		}
-		if !s.there.none() && !p.asApplied(o, s.there, s.put) {
+		if !s.there.none() && !p.asCopied(&s) {
 			return conflict(changedSince)
 		}
 		return p.bring(&s, s.old, o.Old, ours)
@@ -385,6 +385,47 @@ func (p *performer) backNear(o *op) error {
 		return conflict(madeSince)
 	}
 	return p.bring(&s, s.old, o.Old, ours)
+}
+
+// asCopied tells whether what is in place is what was copied there from the slot, which is there still: with the same
+// names, types, sizes and times.
+func (p *performer) asCopied(s *spot) bool {
+	like := func(a, b ident) bool { return a.with(0).is(b.with(0)) || a.isDir() && b.isDir() }
+	slot, err := identAt(s.slots, s.slot)
+	if err != nil || s.there.Ino != s.put || !like(s.there, slot) {
+		return false
+	}
+	if !slot.isDir() {
+		return true
+	}
+	known := map[string]ident{}
+	look := func(root int, rel string, do func(string, ident) error) error {
+		return visit(p.ctx, root, rel, func(_ uint64, below string, st *unix.Stat_t) error {
+			id := identOf(st)
+			if err := do(below, id); err != nil {
+				return err
+			}
+			if id.isDir() && id.Mode&0o500 != 0o500 && os.Geteuid() != 0 {
+				return errSkip
+			}
+			return nil
+		})
+	}
+	err = look(p.e.slots, slotOf(s.o.N), func(below string, id ident) error {
+		known[below] = id
+		return nil
+	})
+	if err != nil {
+		return false
+	}
+	err = look(p.home, s.o.Path, func(below string, id ident) error {
+		if then, ok := known[below]; !ok || !like(id, then) {
+			return errStop
+		}
+		delete(known, below)
+		return nil
+	})
+	return err == nil && len(known) == 0
 }
 
 // with is the same with another inode.

@@ -26,7 +26,7 @@ type performer struct {
 	near    map[int]nearby // of ops that are near, as far as they have come; nil: not read yet
 
 	refused []Refusal
-	trees   map[int]map[string]ident // what was put into directories, where it is needed
+	trees   map[int]map[leaf]ident // what was put into directories, where it is needed
 }
 
 func newPerformer(ctx context.Context, e *entry, home int) *performer {
@@ -64,10 +64,10 @@ func orRefusal(err error, doing string) error {
 // place opens the directory that o is in, and its slot.
 func (p *performer) place(o *op) (dir int, name string, slots int, slot string, err error) {
 	at := slotOf(o.N)
-	if slots, err = p.slots.dir(path.Dir(at)); err != nil {
+	if slots, err = p.slots.dir(parentOf(at)); err != nil {
 		return 0, "", 0, "", err
 	}
-	if dir, err = p.dirs.dir(path.Dir(o.Path)); err != nil {
+	if dir, err = p.dirs.dir(parentOf(o.Path)); err != nil {
 		return 0, "", 0, "", orRefusal(err, "reached")
 	}
 	return dir, path.Base(o.Path), slots, path.Base(at), nil
@@ -263,7 +263,7 @@ func (p *performer) back(o *op) error {
 			return p.setDirMode(slots, slot, o.New) // it is not done, or was taken back
 		case there.none():
 			return nil // somebody else removed it
-		case !p.force && !p.asApplied(o, there, o.New.Ino):
+		case !p.force && !p.asApplied(o, there):
 			return conflict(changedSince)
 		}
 		if err := p.loosen(dir, name, there); err != nil {
@@ -291,7 +291,7 @@ func (p *performer) back(o *op) error {
 			return p.put(slots, slot, dir, name, held, changedSince)
 		case there.none():
 			return conflict(removedSince)
-		case !p.force && !p.asApplied(o, there, o.New.Ino):
+		case !p.force && !p.asApplied(o, there):
 			return conflict(changedSince)
 		}
 		if err := p.loosen(dir, name, there); err != nil {
@@ -344,21 +344,10 @@ const (
 	madeSince    = "was made in your home since it was applied"
 )
 
-// asApplied tells whether what is there, with all that is in it, is what was put there with the inode ino. Where that
-// is not the slot's, it was copied once more.
-func (p *performer) asApplied(o *op, there ident, ino uint64) bool {
-	if there.Ino != ino {
-		return false
-	}
-	moved := ino == o.New.Ino
-	same := func(now, then ident) bool {
-		if !moved {
-			now.Ino = then.Ino
-		}
-		return now.is(then) || now.isDir() && then.isDir() && now.Ino == then.Ino
-	}
-	if !same(there, o.New) || !there.isDir() {
-		return same(there, o.New)
+// asApplied tells whether what is there, with all that is in it, is what was put there.
+func (p *performer) asApplied(o *op, there ident) bool {
+	if there.Ino != o.New.Ino || !there.isDir() {
+		return there.is(o.New)
 	}
 	if p.trees == nil {
 		trees, err := p.e.tree()
@@ -368,31 +357,23 @@ func (p *performer) asApplied(o *op, there ident, ino uint64) bool {
 		p.trees = trees
 	}
 	known := p.trees[o.N]
-	met := 0
-	var closed []string // what cannot be read, because the program left it so
-	err := visit(p.ctx, p.home, o.Path, func(_ int, rel string, st *unix.Stat_t) error {
+	met := map[leaf]bool{}
+	closed := false // something cannot be read, because the program left it so: what is in it is not looked for
+	err := visit(p.ctx, p.home, o.Path, func(dir uint64, rel string, st *unix.Stat_t) error {
 		now := identOf(st)
-		if then, ok := known[rel]; !ok || !same(now, then) {
+		at := leaf{dir, path.Base(rel)}
+		then, ok := known[at]
+		if !ok || now.Ino != then.Ino || !(now.isDir() && then.isDir()) && !now.is(then) {
 			return errStop
 		}
-		met++
+		met[at] = true
 		if now.isDir() && now.Mode&0o500 != 0o500 && os.Geteuid() != 0 {
-			closed = append(closed, rel)
+			closed = true
 			return errSkip
 		}
 		return nil
 	})
-	if err != nil {
-		return false
-	}
-	if len(closed) > 0 {
-		for rel := range known {
-			if slices.ContainsFunc(closed, func(dir string) bool { return rel != dir && under(rel, dir) }) {
-				met++
-			}
-		}
-	}
-	return met == len(known)
+	return err == nil && (closed || len(met) == len(known))
 }
 
 // loosen gives a directory the modes with which its owner may move it: a move to another directory changes its "..".

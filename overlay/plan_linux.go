@@ -31,8 +31,9 @@ type ApplyOptions struct {
 	Keep bool
 
 	// Danger tells why a change may run code later or widen access, or "". Such changes are made only if they are named
-	// in Select, each for itself, or if Dangerous is set; so are setuid and setgid bits, and fifos.
-	Danger    func(Change) string
+	// in Select, each for itself, or if Dangerous is set and naming it is not a must; so are setuid and setgid bits, and
+	// fifos.
+	Danger    func(Change) (why string, name bool)
 	Dangerous bool
 
 	// Own are paths, relative to the home, of cove's configuration: nothing at or below is changed unless a path at or
@@ -203,8 +204,8 @@ func (p *planner) refusal(c *Change) (Cause, string) {
 	if c.After.Type == TypeFile && c.After.Mode&0o6000 != 0 && !willing && (c.Kind != Meta || c.Flags.Has(Setuid|Setgid)) {
 		return Dangerous, "runs with the rights of its owner or group (setuid, setgid)"
 	}
-	if p.opts.Danger != nil && !willing {
-		if why := p.opts.Danger(*c); why != "" {
+	if p.opts.Danger != nil && !p.opts.Select.Named(c.Path) {
+		if why, name := p.opts.Danger(*c); why != "" && (name || !p.opts.Dangerous) {
 			return Dangerous, why
 		}
 	}
@@ -378,7 +379,7 @@ func (p *planner) amendOf(c *Change) (*amend, error) {
 }
 
 func xattrsBeneath(root int, rel string) ([]xattr, error) {
-	dir, err := openBeneath(root, path.Dir(rel), unix.O_PATH)
+	dir, err := openBeneath(root, parentOf(rel), unix.O_PATH)
 	if err != nil {
 		return nil, err
 	}
@@ -430,16 +431,6 @@ func (p *planner) partBonds() {
 	})
 }
 
-func inWalkOrder(a, b string) int {
-	switch {
-	case a == b:
-		return 0
-	case before(a, b):
-		return -1
-	}
-	return 1
-}
-
 // parents adds the directories in which something changes, so that they get the times that the program left.
 func (p *planner) parents() error {
 	known := map[string]*amend{}
@@ -448,7 +439,7 @@ func (p *planner) parents() error {
 	}
 	last := ""
 	for _, o := range p.ops {
-		dir := path.Dir(o.Path)
+		dir := parentOf(o.Path)
 		if dir == last {
 			continue
 		}

@@ -241,7 +241,7 @@ func (r *recorder) movedAbove(p string) bool {
 		last := r.way[len(r.way)-1]
 		known, moved = last.dir, last.moved
 	}
-	dir := path.Dir(p)
+	dir := parentOf(p)
 	if dir == "." || dir == known {
 		return moved
 	}
@@ -265,7 +265,7 @@ func (r *recorder) movedAbove(p string) bool {
 // hashOf hashes a regular file of the home, if it still is the one of id: FNV-1a, as only chance has to be kept from
 // two contents of one length with one hash.
 func hashOf(home int, p string, id ident) (hash uint64, ok bool) {
-	dir, err := openBeneath(home, path.Dir(p), unix.O_PATH)
+	dir, err := openBeneath(home, parentOf(p), unix.O_PATH)
 	if err != nil {
 		return 0, false
 	}

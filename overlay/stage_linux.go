@@ -7,7 +7,6 @@ import (
 	"path"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -198,7 +197,7 @@ func (w *worker) do(t task) error {
 
 // list turns what is in a directory into tasks. The first is done at once.
 func (w *worker) list(t task) error {
-	fd, err := openBeneath(w.s.upper, t.src, unix.O_RDONLY)
+	fd, err := w.src.read(t.src)
 	if err != nil {
 		w.s.refused(t.src, Unreadable, err)
 		return nil
@@ -233,7 +232,7 @@ func (w *worker) entry(n int, src, dst string, o *op) (id ident, err error) {
 	if o == nil && !s.want(src) {
 		return id, nil
 	}
-	srcDir, err := w.src.dir(path.Dir(src))
+	srcDir, err := w.src.dir(parentOf(src))
 	if err != nil {
 		return id, s.refusedOr(src, err)
 	}
@@ -242,7 +241,7 @@ func (w *worker) entry(n int, src, dst string, o *op) (id ident, err error) {
 	if err := unix.Fstatat(srcDir, name, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT); err != nil {
 		return id, s.refusedOr(src, err)
 	}
-	dstDir, err := w.dst.dir(path.Dir(dst))
+	dstDir, err := w.dst.dir(parentOf(dst))
 	if err != nil {
 		return id, fmt.Errorf("cannot open the place for a copy of %q: %w", src, err)
 	}
@@ -278,7 +277,7 @@ func (w *worker) entry(n int, src, dst string, o *op) (id ident, err error) {
 	case unix.S_IFLNK:
 		err = w.copier.link(srcDir, name, dstDir, as, &st)
 	case unix.S_IFDIR:
-		return w.directory(n, src, dst, o, dstDir, as, &st)
+		return w.directory(n, src, dst, o, srcDir, dstDir, as, &st)
 	case unix.S_IFIFO:
 		if s.noFifos(src) {
 			s.refused(src, SpecialFile, nil)
@@ -305,15 +304,15 @@ func (w *worker) entry(n int, src, dst string, o *op) (id ident, err error) {
 		}
 	}
 	if o == nil {
-		s.record(n, dst, id)
+		err = s.record(n, dstDir, as, id)
 	}
-	return id, nil
+	return id, err
 }
 
 // directory makes a directory, and leaves what is in it to be done.
-func (w *worker) directory(n int, src, dst string, o *op, dstDir int, as string, st *unix.Stat_t) (id ident, err error) {
+func (w *worker) directory(n int, src, dst string, o *op, srcDir, dstDir int, as string, st *unix.Stat_t) (id ident, err error) {
 	s := w.s
-	fd, err := openBeneath(s.upper, src, unix.O_RDONLY)
+	fd, err := openDir(srcDir, path.Base(src), unix.O_RDONLY)
 	if err != nil {
 		return id, s.refusedOr(src, err)
 	}
@@ -354,23 +353,24 @@ func (s *stager) refusedOr(path string, err error) error {
 	return fmt.Errorf("cannot read %q: %w", path, err)
 }
 
-// record writes what was made below an op's own place.
-func (s *stager) record(n int, dst string, id ident) {
+// record writes what was made in a directory, dstDir, that is an op's own or below: entry.tree reads it.
+func (s *stager) record(n int, dstDir int, name string, id ident) error {
 	if s.tree == nil {
-		return
+		return nil
 	}
-	rel := strings.TrimPrefix(dst, slotOf(n)+"/")
+	var dir unix.Stat_t
+	if err := unix.Fstat(dstDir, &dir); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.tree.AvailableBuffer()
 	b = strconv.AppendInt(b, int64(n), 10)
-	for _, v := range []int64{int64(id.Ino), int64(id.Mode), id.Size, id.MTime} {
+	for _, v := range []int64{int64(dir.Ino), int64(id.Ino), int64(id.Mode), id.Size, id.MTime} {
 		b = strconv.AppendInt(append(b, ' '), v, 10)
 	}
-	b = append(strconv.AppendQuote(append(b, ' '), rel), '\n')
-	if _, err := s.tree.Write(b); err != nil && s.err == nil {
-		s.err = err
-	}
+	_, err := s.tree.Write(append(strconv.AppendQuote(append(b, ' '), name), '\n'))
+	return err
 }
 
 // finishLinks makes the further names of files that have several.
@@ -387,11 +387,11 @@ func (s *stager) finishLinks() error {
 			return err
 		}
 		from := s.links[l.file]
-		fromDir, err := first.dir(path.Dir(from))
+		fromDir, err := first.dir(parentOf(from))
 		if err != nil {
 			return err
 		}
-		toDir, err := w.dst.dir(path.Dir(l.dst))
+		toDir, err := w.dst.dir(parentOf(l.dst))
 		if err != nil {
 			return err
 		}
@@ -400,8 +400,8 @@ func (s *stager) finishLinks() error {
 		switch err {
 		case nil:
 			id, err = identAt(toDir, path.Base(l.dst))
-			if l.op == nil {
-				s.record(l.n, l.dst, id)
+			if l.op == nil && err == nil {
+				err = s.record(l.n, toDir, path.Base(l.dst), id)
 			}
 			w.files++
 		case unix.EMLINK, unix.ENOENT, unix.EPERM:
@@ -425,6 +425,8 @@ func (s *stager) finishLinks() error {
 // finishDirs gives directories their attributes, the innermost first.
 func (s *stager) finishDirs() error {
 	c := newCopier(s.ctx)
+	parents := newOpener(s.slots)
+	defer parents.close()
 	for i := len(s.dirs) - 1; i >= 0; i-- {
 		d := &s.dirs[i]
 		fd, err := openBeneath(s.slots, d.dst, unix.O_RDONLY)
@@ -446,7 +448,10 @@ func (s *stager) finishDirs() error {
 		switch {
 		case err != nil:
 		case d.op == nil:
-			s.record(d.n, d.dst, identOf(&made))
+			var up int
+			if up, err = parents.dir(parentOf(d.dst)); err == nil {
+				err = s.record(d.n, up, path.Base(d.dst), identOf(&made))
+			}
 		default:
 			d.op.New = identOf(&made)
 			d.op.New.Mode = d.st.Mode

@@ -106,7 +106,7 @@ func (pl *Plan) findTaken(ctx context.Context, e *entry) error {
 	known := map[string]bool{}
 	for _, p := range t.list {
 		out.Names = append(out.Names, []byte(p))
-		dir := path.Dir(p)
+		dir := parentOf(p)
 		if known[dir] {
 			continue
 		}
@@ -134,35 +134,22 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 		return err
 	}
 	defer unix.Close(box)
-	stay := map[string]bool{} // and what is on the way there
+	var refused []string
 	for _, i := range e.state.RefusedOps {
-		stay[e.ops[i].Path] = true
+		refused = append(refused, e.ops[i].Path)
 	}
 	for _, i := range e.state.RefusedAmends {
-		stay[e.amends[i].Path] = true
+		refused = append(refused, e.amends[i].Path)
 	}
-	holds := map[string]bool{}
-	for p := range stay {
-		for ; p != "."; p = path.Dir(p) {
-			holds[p] = true
-		}
-	}
-	in := func(p string) bool {
-		for ; p != "."; p = path.Dir(p) {
-			if stay[p] {
-				return true
-			}
-		}
-		return false
-	}
+	stay := newPathSet(refused)
 	dirs := newOpener(upper)
 	defer dirs.close()
 	defer t.keepTimes(upper)
 	for n, p := range t.paths() {
-		if holds[p] || n < t.Dirs && len(stay) > 0 && in(p) {
+		if stay.below(p) >= 0 || n < t.Dirs && stay.above(p) >= 0 {
 			continue
 		}
-		parent, err := dirs.dir(path.Dir(p))
+		parent, err := dirs.dir(parentOf(p))
 		if err != nil || n >= t.Dirs && !spent(parent, home, p, opts) {
 			continue
 		}
@@ -199,7 +186,7 @@ func (t *taker) add(p string) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
-	top, err := t.opaqueAbove(path.Dir(p))
+	top, err := t.opaqueAbove(parentOf(p))
 	if err != nil {
 		return err
 	}
@@ -257,7 +244,7 @@ func (t *taker) opaqueAbove(dir string) (string, error) {
 	top := ""
 	if dir != "." {
 		var err error
-		if top, err = t.opaqueAbove(path.Dir(dir)); err != nil {
+		if top, err = t.opaqueAbove(parentOf(dir)); err != nil {
 			return "", err
 		}
 	}
@@ -289,7 +276,7 @@ func (t *taker) parents() error {
 	var dirs []string
 	known := map[string]bool{}
 	for _, p := range t.list {
-		for d := path.Dir(p); d != "." && !known[d]; d = path.Dir(d) {
+		for d := parentOf(p); d != "." && !known[d]; d = parentOf(d) {
 			known[d] = true
 			dirs = append(dirs, d)
 		}
@@ -302,7 +289,7 @@ func (t *taker) parents() error {
 	}
 	slices.SortFunc(dirs, func(a, b string) int { return -inWalkOrder(a, b) })
 	for _, d := range dirs {
-		top, err := t.opaqueAbove(path.Dir(d))
+		top, err := t.opaqueAbove(parentOf(d))
 		if err != nil {
 			return err
 		}

@@ -180,7 +180,7 @@ func (e *entry) putBack(upper int) (all bool, err error) {
 			if id, err := identAt(dir, slot); err != nil || id.none() {
 				continue
 			}
-			parent, err := at.dir(path.Dir(name))
+			parent, err := at.dir(parentOf(name))
 			if err == nil {
 				err = moveAt(dir, slot, parent, base)
 			}

@@ -139,11 +139,15 @@ func (c *applyFlags) plan(ctx context.Context, a *app, b *held, paths []string) 
 	if b.upper < 0 {
 		return &overlay.Plan{}, nil // its home was no copy
 	}
+	dangers, err := a.dangers(b.Meta.Home)
+	if err != nil {
+		return nil, err
+	}
 	end := a.ui.patience("comparing")
 	defer end()
 	opts := overlay.ApplyOptions{
-		Options: b.opts, Upper: b.upper, Home: b.home, HomePath: b.Meta.Home, Box: b.Name(), BoxID: b.Meta.ID(),
-		Select: overlay.Select(paths...), Base: launch.Base(&b.Meta, b.Open), Force: c.Force, Dangerous: c.Dangerous, Danger: danger,
+		Options: b.opts, Upper: b.upper, Home: b.home, HomePath: b.Meta.Home, Box: b.Name(), BoxID: b.Meta.ID(), Keep: b.Meta.Base != "",
+		Select: overlay.Select(paths...), Base: launch.Base(&b.Meta, b.Open), Force: c.Force, Dangerous: c.Dangerous, Danger: b.danger(dangers),
 	}
 	opts.Own, opts.Never = a.ownIn(b.Meta.Home)
 	return overlay.PlanApply(ctx, opts)

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cove/internal/box"
 	"cove/overlay"
 	"cove/sandbox/launch"
 )
@@ -44,9 +45,12 @@ func (c *discardFlags) run(a *app) (int, error) {
 		return exitFailed, err
 	}
 	defer b.letGo()
+	if list := b.Branches(); len(list) > 0 {
+		return exitFailed, &box.BranchedError{Name: name, Branches: list}
+	}
 	ctx, done := a.interruptible()
 	defer done()
-	opts := overlay.DiscardOptions{Options: b.opts, Upper: b.upper, Home: b.home, Select: overlay.Select(paths...), Remove: launch.RemoveTree, Alone: true}
+	opts := overlay.DiscardOptions{Options: b.opts, Upper: b.upper, Home: b.home, Select: overlay.Select(paths...), Remove: launch.RemoveTree, Alone: b.Meta.Base == ""}
 	var d overlay.Discarded
 	if b.upper >= 0 {
 		end := a.ui.patience("comparing")
