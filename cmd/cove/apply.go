@@ -131,7 +131,10 @@ func (c *applyFlags) run(a *app) (int, error) {
 	if len(r.Refused) > 0 {
 		status = exitRefused
 	}
-	return status, errors.Join(err, err2, err3)
+	if err := errors.Join(err, err2, err3); err != nil {
+		return a.ui.failure(err, exitRefused), nil // it is applied all the same
+	}
+	return status, nil
 }
 
 // plan finds out what is to be done.
@@ -175,27 +178,29 @@ func (a *app) ownIn(home string) (own, never []string) {
 
 // answer says what was done, or would be.
 func (c *applyFlags) answer(a *app, r applied, unreadable *overlay.UnreadableError) (int, error) {
-	status := exitOK
-	if len(r.Refused) > 0 || unreadable != nil {
-		status = exitRefused
-	}
 	err := error(nil)
-	if unreadable != nil {
-		err = unreadable
-	}
-	if c.JSON {
-		return status, errors.Join(a.ui.applied(r), err)
-	}
-	if r.DryRun {
-		err = errors.Join(a.ui.made(r.Made), err)
-	}
-	a.ui.refused(r.Refused)
 	switch {
-	case r.DryRun && len(r.Made) > 0:
+	case c.JSON:
+		err = a.ui.applied(r)
+	case r.DryRun:
+		err = a.ui.made(r.Made)
+	}
+	if !c.JSON {
+		a.ui.refused(r.Refused)
+	}
+	switch {
+	case c.JSON || r.DryRun && len(r.Made) > 0:
 	case len(r.Made) == 0 && len(r.Refused) == 0:
 		a.ui.nothingToApply(r.Box)
 	case len(r.Made) > 0:
 		a.ui.appliedAs(r)
+	}
+	status := exitOK
+	if len(r.Refused) > 0 {
+		status = exitRefused
+	}
+	if unreadable != nil {
+		status = a.ui.failure(unreadable, exitRefused)
 	}
 	return status, err
 }
@@ -242,7 +247,7 @@ func (c *applyFlags) resume(a *app) (int, error) {
 	if b != nil && b.upper >= 0 {
 		left, err := launch.Rebase(b.Box, b.upper, b.home, b.opts, nil, launch.Base(&b.Meta, b.Open))
 		if err != nil {
-			return exitRefused, err
+			return a.ui.failure(err, exitRefused), nil
 		}
 		result.Left = &left
 	}

@@ -96,7 +96,7 @@ func (c *undoFlags) run(a *app) (int, error) {
 	if b != nil && b.upper >= 0 {
 		left, err := launch.Rebase(b.Box, b.upper, b.home, b.opts, r.Again, launch.Base(&b.Meta, b.Open), earlier)
 		if err != nil {
-			return exitRefused, err
+			return a.ui.failure(err, exitRefused), nil
 		}
 		result.Left = &left
 	}
