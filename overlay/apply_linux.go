@@ -71,6 +71,9 @@ func (h *History) Apply(ctx context.Context, pl *Plan, tell func(Step)) (r Resul
 	}()
 	e.Home, e.Box, e.BoxID, e.When = pl.opts.HomePath, pl.opts.Box, pl.opts.BoxID, time.Now()
 	if err := pl.stage(ctx, e, &r, tell); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return r, fmt.Errorf("cannot prepare the changes, and changed nothing: %w", err)
 	}
 	if len(e.ops)+len(e.amends) == 0 {
@@ -249,10 +252,14 @@ func (e *entry) perform(home int, resumed bool, r *Result, tell func(Step)) erro
 	}
 	err = fmt.Errorf("cannot apply all changes: %w", err)
 	back := Result{}
-	if again := e.back(home, state{Phase: takingBack, Force: e.state.Force, Midway: true}, &back, tell); again != nil {
+	end, again := e.back(home, state{Phase: takingBack, Force: e.state.Force, Midway: true}, &back, tell)
+	if again == nil {
+		again = e.enter(end)
+	}
+	if again != nil {
 		return errors.Join(err, again, &UnfinishedError{e.info()})
 	}
-	if e.state.Phase != takenBack {
+	if end.Phase != takenBack {
 		return fmt.Errorf("%w; all was taken back but %d paths, which somebody changed meanwhile", err, len(back.Refused))
 	}
 	return errors.Join(fmt.Errorf("%w; all was taken back", err), e.h.remove(e.n))

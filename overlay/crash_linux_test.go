@@ -35,6 +35,7 @@ type crasher struct {
 	old, new      map[string]string // what each path is
 	calls         map[string]int    // how many calls an apply, or undo, makes
 	near          bool              // files are copied, and get other inodes
+	lax           bool              // where times of directories in the box cannot be set, that is no failure
 }
 
 func crashRig(t testing.TB, dir string) *rig {
@@ -109,8 +110,11 @@ func (c *crasher) isOriginal(when string) {
 	} else {
 		same(c.t, when+": the home", home, c.original)
 	}
-	// Stopped at the very last, the times of directories in the box are those of the stop.
-	same(c.t, when+": the box", withoutDirTimes(box), withoutDirTimes(c.box))
+	if c.lax {
+		same(c.t, when+": the box", withoutDirTimes(box), withoutDirTimes(c.box))
+	} else {
+		same(c.t, when+": the box", box, c.box)
+	}
 	c.clean()
 	list, err := os.ReadDir(c.data)
 	for _, e := range list {
@@ -311,6 +315,7 @@ func TestFullDisk(t *testing.T) {
 		step = 9
 	}
 	c := newCrasher(t, quickDir(t), false)
+	c.lax = true
 	for _, what := range []string{"apply", "undo"} {
 		failed := 0
 		for n := 1; n <= c.calls[what]; n += step {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"path"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -136,6 +139,9 @@ func (x *discarder) sweep() error {
 		return err
 	}
 	defer unix.Close(fd)
+	if err := x.relock(); err != nil {
+		return err
+	}
 	names, err := readNames(fd, make([]byte, 8<<10))
 	for _, name := range names {
 		if err == nil {
@@ -143,6 +149,60 @@ func (x *discarder) sweep() error {
 		}
 	}
 	return err
+}
+
+// unlocked is the function of that name, but whoever discards next knows of it.
+func (x *discarder) unlocked(rel string, dir int, do func() error) error {
+	mode, locked, err := isLocked(dir)
+	if err != nil {
+		return err
+	}
+	if !locked {
+		return do()
+	}
+	fd, err := createAt(x.Trash, unlockedNote)
+	if err != nil {
+		return err
+	}
+	err = writeAll(fd, strconv.AppendQuote(strconv.AppendUint(nil, uint64(mode), 8), rel), 0)
+	unix.Close(fd)
+	if err != nil {
+		return err
+	}
+	if err := unlocked(dir, do); err != nil {
+		return err
+	}
+	return unlinkAt(x.Trash, unlockedNote, 0)
+}
+
+// unlockedNote is a file in the trash: the mode that a directory has, but for the moment, and its path.
+const unlockedNote = "unlocked"
+
+// relock gives the directory of a note that was left its mode.
+func (x *discarder) relock() error {
+	f, err := openEntryFile(x.Trash, unlockedNote)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return err
+	}
+	digits, quoted, ok := strings.Cut(string(text), `"`)
+	mode, err := strconv.ParseUint(digits, 8, 12)
+	rel, err2 := strconv.Unquote(`"` + quoted)
+	if !ok || err != nil || err2 != nil {
+		return nil // it was not written to its end, and so nothing was done
+	}
+	fd, err := openBeneath(x.Upper, rel, unix.O_PATH)
+	if err != nil {
+		return nil // it was dropped
+	}
+	defer unix.Close(fd)
+	return chmodFD(fd, uint32(mode))
 }
 
 // all empties the upper directory, and makes it as it was made for the first run.
@@ -186,31 +246,18 @@ func (x *discarder) all() error {
 func (x *discarder) throw(dir int, name string) error {
 	x.trash++
 	aside := strconv.Itoa(x.trash)
-	err := moveAt(dir, name, x.Trash, aside)
+	err := moveOut(dir, name, x.Trash, aside)
 	switch err {
 	case nil:
 		return x.Remove(x.Trash, aside)
 	case unix.ENOENT:
 		return nil
-	case unix.EACCES, unix.EPERM:
-		// To move a directory elsewhere one must be allowed to write in it: its owner may make that so.
-		if loosenAt(dir, name) && moveAt(dir, name, x.Trash, aside) == nil {
-			return x.Remove(x.Trash, aside)
-		}
+	case unix.EACCES, unix.EPERM: // a directory of a subordinate id
 	case unix.EXDEV, unix.EEXIST:
 	default:
 		return err
 	}
 	return x.Remove(dir, name)
-}
-
-func loosenAt(dir int, name string) bool {
-	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	return chmodFD(fd, 0o700) == nil
 }
 
 // drop drops all that the box has at p.
@@ -229,15 +276,14 @@ func (x *discarder) drop(p string) error {
 		return err
 	}
 	name := path.Base(p)
-	if err := x.throw(dir, name); err != nil {
-		return err
-	}
-	if x.Backend == Fuse {
-		if err := x.throw(dir, filePrefix+name); err != nil {
-			return err
+	err = x.unlocked(parentOf(p), dir, func() error {
+		err := x.throw(dir, name)
+		if err == nil && x.Backend == Fuse {
+			err = x.throw(dir, filePrefix+name)
 		}
-	}
-	return x.keepTime(dir, &st)
+		return err
+	})
+	return errors.Join(err, x.keepTime(dir, &st))
 }
 
 // keepTime gives a directory of the box the time back that the program left.
@@ -308,6 +354,12 @@ func (x *discarder) openDir(dir, next string) error {
 	if err := unix.Fstat(upper, &st); err != nil {
 		return err
 	}
+	err = x.unlocked(dir, upper, func() error { return x.mergeDir(upper, dir, next, files, gone) })
+	return errors.Join(err, x.keepTime(upper, &st))
+}
+
+// mergeDir makes the opaque directory upper one that is merged with the home's.
+func (x *discarder) mergeDir(upper int, dir, next string, files, gone []string) error {
 	home, err := openBeneath(x.Home, dir, unix.O_RDONLY)
 	switch err {
 	case nil:
@@ -332,10 +384,7 @@ func (x *discarder) openDir(dir, next string) error {
 	default:
 		return err
 	}
-	if err := x.clearOpaque(upper); err != nil {
-		return err
-	}
-	return x.keepTime(upper, &st)
+	return x.clearOpaque(upper)
 }
 
 // hide makes name, which the home has, look in the upper directory as it does now, when that is opaque no more.
@@ -362,7 +411,7 @@ func (x *discarder) hide(upper, home int, name string, there, keep bool) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	return errors.Join(x.setOpaque(fd), x.keepTime(fd, &st))
+	return errors.Join(unlocked(fd, func() error { return x.setOpaque(fd) }), x.keepTime(fd, &st))
 }
 
 func (x *discarder) whiteout(dir int, name string) error {
@@ -418,7 +467,7 @@ func (x *discarder) prune(dir string) {
 			return
 		}
 		var st unix.Stat_t
-		if unix.Fstat(parent, &st) != nil || unlinkAt(parent, path.Base(dir), unix.AT_REMOVEDIR) != nil {
+		if unix.Fstat(parent, &st) != nil || unlocked(parent, func() error { return unlinkAt(parent, path.Base(dir), unix.AT_REMOVEDIR) }) != nil {
 			return
 		}
 		x.keepTime(parent, &st)

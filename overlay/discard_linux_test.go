@@ -41,7 +41,6 @@ func (r *rig) discard(paths ...string) Discarded {
 }
 
 func TestDiscard(t *testing.T) {
-	rootOnly(t)
 	r := newRig(t, t.TempDir(), Kernel)
 	plantEverything(t, r.upper, r.home)
 	home := exact(t, r.home)
@@ -173,7 +172,6 @@ func TestDiscardAgainstFuse(t *testing.T) {
 
 // Each call fails once, as if it was stopped there: what is not dropped stays as it was, and it can be done again.
 func TestDiscardStopped(t *testing.T) {
-	rootOnly(t)
 	some := []string{"d/a", "deleted", "t-file", "tree/x", "r/b", "r/a", "ro/f", "big"}
 	for n := 1; ; n++ {
 		r := newRig(t, quickDir(t), Kernel)
@@ -181,7 +179,8 @@ func TestDiscardStopped(t *testing.T) {
 		rest := func() (kept []string) {
 			for _, line := range strings.Split(r.changes(), "\n") {
 				p, _, _ := strings.Cut(strings.TrimPrefix(strings.Join(strings.Fields(line)[min(1, len(strings.Fields(line))):], " "), " "), " (")
-				if p != "" && p != "r" && !slices.ContainsFunc(some, func(q string) bool { return under(p, q) }) {
+				// The directory ro has another mode for the moment: the next discard knows of it.
+				if p != "" && p != "r" && p != "ro" && !slices.ContainsFunc(some, func(q string) bool { return under(p, q) }) {
 					kept = append(kept, line)
 				}
 			}
@@ -215,13 +214,5 @@ func TestDiscardStopped(t *testing.T) {
 			}
 			return
 		}
-	}
-}
-
-// rootOnly leaves a test out that fails as an ordinary user, for a reason that is not known yet.
-func rootOnly(t *testing.T) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("fails as an ordinary user: to be mended")
 	}
 }

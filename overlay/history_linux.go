@@ -3,6 +3,7 @@ package overlay
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -136,17 +137,44 @@ type Applied struct {
 // something is kept of it.
 func (h *History) List() (list []Applied, err error) {
 	for _, n := range h.numbers() {
-		e, err := h.open(n)
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // nothing was begun
-			}
+		a, err := h.peek(n)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // nothing was begun
+		case err != nil:
 			return list, err
+		default:
+			list = append(list, a)
 		}
-		list = append(list, e.info())
-		e.close()
 	}
 	return list, nil
+}
+
+// peek reads what List tells of an entry: its journal may be long.
+func (h *History) peek(n int) (a Applied, err error) {
+	if h.fd < 0 {
+		return a, fmt.Errorf("cannot find apply %d: %w", n, fs.ErrNotExist)
+	}
+	e := entry{h: h, n: n, fd: -1, slots: -1, journal: new(journal)}
+	defer e.close()
+	if e.fd, err = h.dir(n); err != nil {
+		return a, err
+	}
+	if e.state, err = readState(e.fd); err == nil && e.state.Phase == "" {
+		err = fs.ErrNotExist
+	}
+	if err == nil {
+		var f *os.File
+		if f, err = openEntryFile(e.fd, "journal"); err == nil {
+			defer f.Close()
+			if json.NewDecoder(f).Decode(&e.header) != nil {
+				err = errJournal
+			}
+		}
+	}
+	if err != nil {
+		return a, fmt.Errorf("cannot use apply %d, in %s/%d: %w", n, h.path, n, err)
+	}
+	return e.info(), nil
 }
 
 // Unfinished returns what was stopped midway, or nil. It is quick: every command may ask.
@@ -161,9 +189,7 @@ func (h *History) Unfinished() *Applied {
 		if err != nil || !s.Phase.open() {
 			continue
 		}
-		if e, err := h.open(n); err == nil {
-			defer e.close()
-			info := e.info()
+		if info, err := h.peek(n); err == nil {
 			return &info
 		}
 	}
@@ -186,15 +212,13 @@ func (h *History) Base(id int) *Base {
 	return ReadBase(f, Runs{})
 }
 
-// Forget removes what is kept of an apply, which then cannot be taken back any more.
+// Forget removes what is kept of an apply, which then cannot be taken back any more. The lock must be held.
 func (h *History) Forget(id int) error {
-	e, err := h.open(id)
+	a, err := h.peek(id)
 	if err != nil {
 		return err
 	}
-	phase := e.state.Phase
-	e.close()
-	if phase.open() {
+	if a.Unfinished {
 		return fmt.Errorf("cannot forget apply %d: it is unfinished", id)
 	}
 	return h.remove(id)

@@ -22,25 +22,32 @@ import (
 type taken struct {
 	Names [][]byte `json:"names"`
 	Dirs  int      `json:"dirs"` // from this number on they are directories, taken if they hold nothing any more
-	// Times are the times of modification, in ns, of the directories that they are in: taking out changes these.
-	Times []timeOf `json:"times"`
+	// In are the directories that they are in: taking out changes those.
+	In []around `json:"in"`
 }
 
-type timeOf struct {
+type around struct {
 	Dir   []byte `json:"dir"`
-	MTime int64  `json:"mtime"`
+	MTime int64  `json:"mtime"` // ns
+	Mode  uint32 `json:"mode"`
 }
 
-// keepTimes gives directories of a box the times back that they had. It may fail: little depends on it.
-func (t *taken) keepTimes(upper int) {
-	for _, d := range t.Times {
+// keepDirs gives directories of a box the times back that they had, and the modes, where somebody was stopped who had
+// unlocked them. It may fail: little depends on it.
+func (t *taken) keepDirs(upper int) {
+	for _, d := range t.In {
 		fd, err := openBeneath(upper, string(d.Dir), unix.O_PATH)
 		if err != nil {
 			continue
 		}
 		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil && st.Mtim.Nano() != d.MTime {
-			timesFD(fd, omitTime, unix.NsecToTimespec(d.MTime))
+		if unix.Fstat(fd, &st) == nil {
+			if st.Mtim.Nano() != d.MTime {
+				timesFD(fd, omitTime, unix.NsecToTimespec(d.MTime))
+			}
+			if st.Mode&0o7777 == d.Mode|0o700 && d.Mode&0o300 != 0o300 {
+				chmodFD(fd, d.Mode)
+			}
 		}
 		unix.Close(fd)
 	}
@@ -115,7 +122,7 @@ func (pl *Plan) findTaken(ctx context.Context, e *entry) error {
 		if err := statDir(pl.opts.Upper, dir, &st); err != nil {
 			return err
 		}
-		out.Times = append(out.Times, timeOf{[]byte(dir), st.Mtim.Nano()})
+		out.In = append(out.In, around{[]byte(dir), st.Mtim.Nano(), st.Mode & 0o7777})
 	}
 	return writeJSON(e.fd, "names", out)
 }
@@ -144,7 +151,7 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 	stay := newPathSet(refused)
 	dirs := newOpener(upper)
 	defer dirs.close()
-	defer t.keepTimes(upper)
+	defer t.keepDirs(upper)
 	for n, p := range t.paths() {
 		if stay.below(p) >= 0 || n < t.Dirs && stay.above(p) >= 0 {
 			continue
@@ -153,10 +160,13 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 		if err != nil || n >= t.Dirs && !spent(parent, home, p, opts) {
 			continue
 		}
-		err = moveAt(parent, path.Base(p), box, slotName(n, false))
-		if opts.Backend == Fuse && (err == nil || err == unix.ENOENT) {
-			err = moveAt(parent, filePrefix+path.Base(p), box, slotName(n, true))
-		}
+		err = unlocked(parent, func() error {
+			err := moveOut(parent, path.Base(p), box, slotName(n, false))
+			if opts.Backend == Fuse && (err == nil || err == unix.ENOENT) {
+				err = moveOut(parent, filePrefix+path.Base(p), box, slotName(n, true))
+			}
+			return err
+		})
 		switch err {
 		case nil, unix.ENOENT, unix.EEXIST:
 		case unix.EACCES, unix.EPERM, unix.EXDEV: // a directory of a subordinate id stays where it is
@@ -165,6 +175,20 @@ func (e *entry) takeOut(upper, home int, opts Options) error {
 		}
 	}
 	return nil
+}
+
+// moveOut moves what may be a directory that its owner may not write to, which moving it elsewhere takes.
+func moveOut(dir int, name string, to int, as string) error {
+	err := moveAt(dir, name, to, as)
+	if err != unix.EACCES {
+		return err
+	}
+	fd, err2 := openDir(dir, name, unix.O_PATH)
+	if err2 != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unlocked(fd, func() error { return moveAt(dir, name, to, as) })
 }
 
 func slotName(n int, mark bool) string {

@@ -39,32 +39,37 @@ func (h *History) Undo(ctx context.Context, id int, opts UndoOptions, tell func(
 	s := state{Phase: takingBack, Force: opts.Force, Midway: true, Foreign: e.state.Foreign}
 	switch e.state.Phase {
 	case takenBack:
-		// It may have been stopped before all was in the box again.
 		if opts.Upper < 0 || !e.hasBox() {
 			return r, ErrTakenBack
 		}
-		return r, e.settleBox(opts.Upper, &r)
+		// Only what could not be put into the box is left.
+		r.Boxed, err = e.putBack(opts.Upper)
+		return r, errors.Join(err, e.end(e.state, &r))
 	case takingBack:
 		s.RefusedOps, s.RefusedAmends, s.Leave = e.state.RefusedOps, e.state.RefusedAmends, e.state.Leave
 	case applied:
 		s.RefusedOps, s.RefusedAmends, s.Midway = e.state.RefusedOps, e.state.RefusedAmends, false
 		s.Leave = e.touched(opts.Home)
 	}
-	if err := e.back(opts.Home, s, &r, tell); err != nil {
+	end, err := e.back(opts.Home, s, &r, tell)
+	if err != nil {
 		return r, err
 	}
-	return r, e.settleBox(opts.Upper, &r)
+	if r.Boxed, err = e.putBack(opts.Upper); err != nil {
+		return r, fmt.Errorf("cannot put the changes back into the box: %w", err)
+	}
+	return r, e.end(end, &r)
 }
 
-// settleBox puts back into the box what was taken out of it, and removes the entry if nothing is kept in it.
-func (e *entry) settleBox(upper int, r *Result) (err error) {
-	if r.Boxed, err = e.putBack(upper); err != nil {
-		return fmt.Errorf("cannot put the changes back into the box: %w", err)
+// end closes an entry that was taken back, and removes it if nothing is kept in it.
+func (e *entry) end(s state, r *Result) error {
+	if err := e.enter(s); err != nil {
+		return err
 	}
-	if e.state.Phase != takenBack {
+	if s.Phase != takenBack {
 		return nil
 	}
-	if e.state.Foreign || e.hasBox() {
+	if s.Foreign || e.hasBox() {
 		r.Kept = fmt.Sprintf("%s/%d", e.h.path, e.n)
 		return nil
 	}
@@ -88,10 +93,10 @@ func (e *entry) touched(home int) (list []int) {
 	return list
 }
 
-// back takes the journal back, as s says, and closes it.
-func (e *entry) back(home int, s state, r *Result, tell func(Step)) error {
+// back takes the journal back, as s says, and returns the state to enter when that is done.
+func (e *entry) back(home int, s state, r *Result, tell func(Step)) (end state, err error) {
 	if err := e.enter(s); err != nil {
-		return err
+		return s, err
 	}
 	p := newPerformer(context.Background(), e, home)
 	defer p.close()
@@ -105,10 +110,10 @@ func (e *entry) back(home int, s state, r *Result, tell func(Step)) error {
 		err = p.syncHome()
 	}
 	if err != nil {
-		return fmt.Errorf("cannot take back all of apply %d: %w", e.n, err)
+		return s, fmt.Errorf("cannot take back all of apply %d: %w", e.n, err)
 	}
 	r.Refused = append(r.Refused, p.refused...)
-	end := state{Phase: takenBack, Foreign: s.Foreign || e.state.Foreign}
+	end = state{Phase: takenBack, Foreign: s.Foreign || e.state.Foreign}
 	skip := numbers(slices.Concat(s.RefusedOps, ops))
 	for i, o := range e.ops {
 		if skip[i] {
@@ -138,7 +143,7 @@ func (e *entry) back(home int, s state, r *Result, tell func(Step)) error {
 		end.RefusedOps = append(end.RefusedOps, s.RefusedOps...)
 		end.RefusedAmends = append(end.RefusedAmends, s.RefusedAmends...)
 	}
-	return e.enter(end)
+	return end, nil
 }
 
 // hasBox tells whether something of the box is in the entry.
@@ -182,7 +187,7 @@ func (e *entry) putBack(upper int) (all bool, err error) {
 			}
 			parent, err := at.dir(parentOf(name))
 			if err == nil {
-				err = moveAt(dir, slot, parent, base)
+				err = unlocked(parent, func() error { return moveOut(dir, slot, parent, base) })
 			}
 			if err == unix.EEXIST && e.sameDirs(dir, slot, parent, base) {
 				err = unlinkAt(dir, slot, unix.AT_REMOVEDIR)
@@ -197,7 +202,7 @@ func (e *entry) putBack(upper int) (all bool, err error) {
 		}
 	}
 	if all { // otherwise it was used since, and has times of its own
-		taken.keepTimes(upper)
+		taken.keepDirs(upper)
 	}
 	return all, nil
 }

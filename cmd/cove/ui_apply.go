@@ -178,6 +178,14 @@ func nothingToUndo() error {
 	return hintedf("cove undo --list shows what can be", "there is nothing to take back")
 }
 
+func forgetWhich() error {
+	return hintedf("cove undo --list shows them with their numbers", "which apply? --forget needs its number")
+}
+
+func (u *ui) forgotten(n int) {
+	u.aside("dropped what was kept of apply " + strconv.Itoa(n) + "; it cannot be taken back any more")
+}
+
 func noSuchApply(n int) error {
 	return hintedf("cove undo --list shows those that can be taken back", "there is no apply %d", n)
 }

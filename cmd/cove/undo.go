@@ -17,16 +17,17 @@ var undoCommand = command{
 be taken back. Your home is then as it was before, to the byte, with times and attributes, and the changes are in their
 box again. What was changed since it was applied is left as it is, and said, unless --force is given. The exit status is 0
 where all was taken back, 3 where something was left, 125 where nothing was done.`,
-	examples: []string{"cove undo", "the last", "cove undo 3", "", "cove undo --list", "what can be taken back"},
+	examples: []string{"cove undo", "the last", "cove undo 3", "", "cove undo --list", "what can be taken back", "cove undo --forget 3", "it takes space until then"},
 	grammar:  func() grammar { return &undoFlags{} }, run: byGrammar,
 }
 
 type undoFlags struct {
 	common
-	List  bool `help:"list what can be taken back"`
-	Force bool `help:"also what was changed since: that is kept, and it is said where"`
-	JSON  bool `name:"json" help:"print an object that says what was done; with --list, an array"`
-	N     int  `arg:"" optional:"" name:"n"`
+	List   bool `help:"list what can be taken back"`
+	Forget bool `help:"do not take apply N back, but drop what is kept for that"`
+	Force  bool `help:"also what was changed since: that is kept, and it is said where"`
+	JSON   bool `name:"json" help:"print an object that says what was done; with --list, an array"`
+	N      int  `arg:"" optional:"" name:"n"`
 }
 
 func (c *undoFlags) run(a *app) (int, error) {
@@ -70,6 +71,14 @@ func (c *undoFlags) run(a *app) (int, error) {
 		return exitFailed, nothingToUndo()
 	case u == nil:
 		return exitFailed, noSuchApply(c.N)
+	case c.Forget && c.N == 0:
+		return exitFailed, forgetWhich()
+	case c.Forget:
+		err := history.Forget(u.ID)
+		if err == nil {
+			a.ui.forgotten(u.ID)
+		}
+		return exitOK, err
 	}
 	home, err := openHome(u.Home)
 	if err != nil {
