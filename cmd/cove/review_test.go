@@ -27,6 +27,7 @@ func TestReviewPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Cleanup(func() { coveIn(home, "rm", "--all", "--yes").Run() }) // the kernel's work directory has mode 000
 	age := regexp.MustCompile(`(?m)^(\d+  )\d+s {1,3}`)
 	commands := 0
 	for _, block := range regexp.MustCompile("(?s)```session\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
