@@ -3,8 +3,6 @@ package profiles
 import (
 	"fmt"
 	"path"
-
-	"github.com/BurntSushi/toml"
 )
 
 // DangerFile is the file in the directory of profiles in which a user lists what else is dangerous to change.
@@ -43,13 +41,10 @@ func LoadDangers(dirs Dirs, check func(path string) error) ([]Danger, error) {
 //
 // An error is of type Errors and holds all that is wrong.
 func ParseDangers(name string, text []byte, check func(path string) error) ([]Danger, error) {
-	l := &Layer{Name: name, text: string(text)}
-	var doc map[string]any
-	if _, err := toml.Decode(l.text, &doc); err != nil {
-		return nil, Errors{syntaxError(l, err)}
+	p, doc, root, err := read(name, text)
+	if err != nil {
+		return nil, err
 	}
-	p := &parser{layer: l}
-	root := scan(l.text)
 	for _, n := range root.kids {
 		if n.name != "danger" {
 			p.failAt(n.key, "unknown key "+quote(n.name), "each begins with [[danger]] on a line")

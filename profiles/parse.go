@@ -15,13 +15,11 @@ import (
 // Parse reads a profile. Name is shown in errors and origins. An error is of type Errors and holds all that is
 // wrong with the text; after a syntax error, only that.
 func Parse(name string, text []byte) (*Layer, error) {
-	l := &Layer{Name: name, text: string(text)}
-	var doc map[string]any
-	if _, err := toml.Decode(l.text, &doc); err != nil {
-		return nil, Errors{syntaxError(l, err)}
+	p, doc, root, err := read(name, text)
+	if err != nil {
+		return nil, err
 	}
-	p := &parser{layer: l}
-	root := scan(l.text)
+	l := p.layer
 	if n := root.kid("sets"); n != nil {
 		p.sets(doc["sets"], n) // before what refers to them
 	}
@@ -33,6 +31,15 @@ func Parse(name string, text []byte) (*Layer, error) {
 	}
 	l.Spec.Env = envOrder(l.Spec.Env)
 	return l, nil
+}
+
+// read makes a parser of a text: its values, and where they stand. An error is one of syntax.
+func read(name string, text []byte) (p *parser, doc map[string]any, root *node, err error) {
+	l := &Layer{Name: name, text: string(text)}
+	if _, err := toml.Decode(l.text, &doc); err != nil {
+		return nil, nil, nil, Errors{syntaxError(l, err)}
+	}
+	return &parser{layer: l}, doc, scan(l.text), nil
 }
 
 // syntaxError is the library's complaint in our form.

@@ -31,14 +31,13 @@ something was left out, 125 where nothing was done.`,
 
 type applyFlags struct {
 	common
-	DryRun    bool     `short:"n" help:"show what would be done, and do nothing"`
-	Yes       bool     `short:"y" help:"do not ask"`
-	Dangerous bool     `help:"also what may run code later or widen access, and FIFOs"`
-	Force     bool     `help:"also what was changed in your home meanwhile, or was never seen: what is there is kept for undo"`
-	Resume    bool     `help:"finish an apply that was stopped midway"`
-	JSON      bool     `name:"json" help:"print an object that says what was done"`
-	Box       string   `arg:"" optional:"" name:"box"` // or a path: pick tells
-	Paths     []string `arg:"" optional:"" name:"path"`
+	DryRun    bool `short:"n" help:"show what would be done, and do nothing"`
+	Yes       bool `short:"y" help:"do not ask"`
+	Dangerous bool `help:"also what may run code later or widen access, and FIFOs"`
+	Force     bool `help:"also what was changed in your home meanwhile, or was never seen: what is there is kept for undo"`
+	Resume    bool `help:"finish an apply that was stopped midway"`
+	JSON      bool `name:"json" help:"print an object that says what was done"`
+	boxAndPaths
 }
 
 // applied is what cove apply --json prints, and cove undo.
@@ -67,7 +66,7 @@ func (c *applyFlags) run(a *app) (int, error) {
 	if u := history.Unfinished(); u != nil && !history.Busy() {
 		return exitFailed, &overlay.UnfinishedError{Applied: *u}
 	}
-	name, paths, err := a.pick(boxAndPaths(c.Box, c.Paths))
+	name, paths, err := a.pick(c.words())
 	if err != nil {
 		return exitFailed, err
 	}
@@ -207,7 +206,7 @@ func (c *applyFlags) answer(a *app, r applied, unreadable *overlay.UnreadableErr
 
 // resume finishes what was stopped.
 func (c *applyFlags) resume(a *app) (int, error) {
-	if len(boxAndPaths(c.Box, c.Paths)) > 0 {
+	if len(c.words()) > 0 {
 		return exitFailed, resumeTakesNoPath()
 	}
 	history, err := a.history()
@@ -313,12 +312,4 @@ func (a *app) interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stop := launch.OnInterrupt(func() { cancel(errStopped) })
 	return ctx, func() { stop(); cancel(nil) }
-}
-
-// boxAndPaths is what was typed after the flags: the first word is a box or a path.
-func boxAndPaths(first string, more []string) []string {
-	if first == "" {
-		return more
-	}
-	return append([]string{first}, more...)
 }

@@ -21,8 +21,27 @@ const crowd = 200
 // A member of a crowd is a sandbox whose program says that it runs, and ends when it is let go.
 type member struct {
 	cmd *exec.Cmd
-	in  io.Closer
+	in  io.WriteCloser
 	out *bufio.Scanner
+}
+
+// join starts cmd, to be spoken with, and kills it when the test ends.
+func join(t testing.TB, cmd *exec.Cmd) member {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return member{cmd, in, bufio.NewScanner(out)}
 }
 
 // gather starts n sandboxes of one user at once, and returns when all of their programs run.
@@ -32,20 +51,7 @@ func gather(t testing.TB, n int, start func(i int) *exec.Cmd) []member {
 	for i := range members {
 		cmd := start(i)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill() })
-		members[i] = member{cmd, in, bufio.NewScanner(out)}
+		members[i] = join(t, cmd)
 	}
 	for i, m := range members {
 		if !m.out.Scan() || m.out.Text() != "ready" {

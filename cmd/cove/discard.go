@@ -25,18 +25,17 @@ dropped, 3 where something was left, 125 where nothing was done.`,
 
 type discardFlags struct {
 	common
-	DryRun bool     `short:"n" help:"show what would be dropped, and do nothing"`
-	Yes    bool     `short:"y" help:"do not ask"`
-	JSON   bool     `name:"json" help:"print an object that says what was dropped"`
-	Box    string   `arg:"" optional:"" name:"box"` // or a path: pick tells
-	Paths  []string `arg:"" optional:"" name:"path"`
+	DryRun bool `short:"n" help:"show what would be dropped, and do nothing"`
+	Yes    bool `short:"y" help:"do not ask"`
+	JSON   bool `name:"json" help:"print an object that says what was dropped"`
+	boxAndPaths
 }
 
 func (c *discardFlags) run(a *app) (int, error) {
 	if err := a.where(); err != nil {
 		return exitFailed, err
 	}
-	name, paths, err := a.pick(boxAndPaths(c.Box, c.Paths))
+	name, paths, err := a.pick(c.words())
 	if err != nil {
 		return exitFailed, err
 	}

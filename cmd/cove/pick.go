@@ -16,6 +16,19 @@ import (
 	"cove/sandbox"
 )
 
+// boxAndPaths are what was typed after the flags, [BOX] [PATH…]: the first word is a box or a path.
+type boxAndPaths struct {
+	Box   string   `arg:"" optional:"" name:"box"`
+	Paths []string `arg:"" optional:"" name:"path"`
+}
+
+func (b *boxAndPaths) words() []string {
+	if b.Box == "" {
+		return b.Paths
+	}
+	return append([]string{b.Box}, b.Paths...)
+}
+
 // pick reads [BOX] [PATH…]: the first word is a box if there is one of that name. Paths are returned as they are, but
 // relative to the home of the box.
 func (a *app) pick(words []string) (name string, paths []string, err error) {

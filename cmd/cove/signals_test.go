@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,20 +42,8 @@ func TestSignalsReachTheProgramOnce(t *testing.T) {
 				script := fmt.Sprintf(`n=0; trap 'n=$((n+1))' %s; echo ready; for i in 1 2 3 4 5 6 7 8 9 10; do read x; sleep 0.05; done; echo $n`, name)
 				cmd := coveIn(t.TempDir(), "run", "--hostname", mark(way, name), "--home", "tmpfs", "--", "sh", "-c", script)
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-				in, err := cmd.StdinPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				out, err := cmd.StdoutPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				cmd.Stderr = os.Stderr
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				defer cmd.Process.Kill()
-				lines := bufio.NewScanner(out)
+				m := join(t, cmd)
+				in, lines := m.in, m.out
 				if !lines.Scan() || lines.Text() != "ready" {
 					t.Fatalf("printed %q", lines.Text())
 				}
